@@ -1,0 +1,1 @@
+"""Who thinks: chat models, the genetic researcher, and the three roles."""

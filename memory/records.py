@@ -1,0 +1,111 @@
+"""The records of a session. Frozen; text, numbers, lists and other records; JSON on disk."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sandbox.job import Record, Status
+
+LessonKind = Literal["insight", "success", "failure", "open_question"]
+LessonStatus = Literal["quarantined", "supported", "contradicted", "retired"]
+Decision = Literal["approve", "revise", "reject"]
+
+
+class Proposal(Record):
+    """A program and why it should be better."""
+
+    program_id: str
+    """First 12 hex digits of the sha256 of the source."""
+    source: str
+    hypothesis: str
+    parent_id: str | None = None
+    inspiration_ids: tuple[str, ...] = ()
+    lesson_ids: tuple[str, ...] = ()
+    """Lessons that were shown to the proposer."""
+    operator: str = ""
+    """What made the program, if its author says so (a mutation's name, a model's name)."""
+
+
+class Verdict(Record):
+    decision: Decision
+    reasons: str
+
+
+class Result(Record):
+    """What the sandbox measured."""
+
+    status: Status
+    message: str = ""
+    score: float | None = None
+    """None unless every game was played or the evaluation was stopped as hopeless."""
+    stopped_early: bool = False
+    games: dict[str, float] = {}
+    details: dict[str, float] = {}
+    curves: dict[str, dict[str, list[float]]] = {}
+    """Per game: named series, e.g. ``iterations`` and ``exploitability``."""
+    output: str = ""
+    seconds: float = 0.0
+    sandbox: str = ""
+
+
+class LessonDraft(Record):
+    """A lesson as an analyst writes it."""
+
+    text: str
+    kind: LessonKind
+    observation: str = ""
+    """What was measured, apart from why."""
+    games: tuple[str, ...] = ()
+    effect: float | None = None
+    """Difference of score that the lesson is about."""
+    contradicts: tuple[str, ...] = ()
+    """Ids of lessons that this result speaks against."""
+    supports: tuple[str, ...] = ()
+
+
+class Lesson(Record):
+    id: str
+    text: str
+    kind: LessonKind
+    status: LessonStatus = "quarantined"
+    problem: str
+    games: tuple[str, ...] = ()
+    observation: str = ""
+    effect: float | None = None
+    spread: float | None = None
+    supported_by: tuple[str, ...] = ()
+    """Experiments, as ``session/number``."""
+    contradicted_by: tuple[str, ...] = ()
+    session: str = ""
+    created: str = ""
+    """ISO date and time, UTC."""
+
+
+class Analysis(Record):
+    explanation: str
+    lessons: tuple[LessonDraft, ...] = ()
+
+
+class Experiment(Record):
+    """One iteration of research, complete."""
+
+    number: int
+    """From 1. Baselines have no number."""
+    proposal: Proposal | None
+    """None when the proposer never submitted anything usable."""
+    verdicts: tuple[Verdict, ...] = ()
+    result: Result
+    analysis: Analysis | None = None
+    lesson_ids: tuple[str, ...] = ()
+    """Lessons that came out."""
+    brief: dict[str, Any] = {}
+    """What the proposer was given: parent, inspirations, lessons, and why these."""
+
+
+class Baseline(Record):
+    """A known rule, judged by the same path as candidates."""
+
+    name: str
+    program_id: str
+    source: str
+    result: Result

@@ -1,0 +1,1 @@
+"""What is researched. Imports nothing of ours."""

@@ -1,0 +1,61 @@
+"""What a research problem is: the contract between a problem's folder and everything else.
+
+A problem's folder holds four things that run in three different processes, so they are named
+by module path and never imported across the wall:
+
+* the folder's ``__init__`` (host): ends in ``PROBLEM``, an instance of :class:`Problem`;
+* ``referee.py`` (referee process): ``rollout(candidate, game, settings) -> dict``;
+* ``rule.py`` (candidate process): ``serve(program, setup, arrays) -> list of callables``;
+* ``statement.md`` and ``baselines/*.py``: texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Wall = Literal["train", "dev", "sealed"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A program's worth: higher is better."""
+
+    score: float
+    """Mean of ``games``."""
+    games: Mapping[str, float]
+    """One score per game, in the order in which the games were played."""
+    details: Mapping[str, float]
+    """Other figures worth showing, by name (the paper's own fitness, final exploitabilities)."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One research problem, seen from the host."""
+
+    name: str
+    statement: str
+    """Formal description given to the agents (Markdown)."""
+    baselines: Mapping[str, str]
+    """Known rules as programs: name -> source, in the very interface that candidates use."""
+    parent: str
+    """Name of the baseline that a session starts from."""
+    walls: Mapping[Wall, tuple[str, ...]]
+    """Game names per wall, cheapest first."""
+    smoke: tuple[str, ...]
+    """Tiny games for the smoke run; on no wall's account."""
+    settings: Mapping[str, Any]
+    """Default settings handed to ``rollout`` (JSON)."""
+    smoke_settings: Mapping[str, Any]
+    referee: str
+    """Module path of the referee half."""
+    rule: str
+    """Module path of the candidate half."""
+    pack: Callable[[str], bytes]
+    """Host side: what the referee must know of a game (by name), as bytes that hold no code (npz without pickle)."""
+    check: Callable[[str], list[str]]
+    """Static faults of a program's source, each a sentence for its author; empty when there are none."""
+    score: Callable[[Mapping[str, Mapping[str, Any]]], Score]
+    """Artifacts by game (what ``rollout`` returned) -> score. A game that is missing because the
+    evaluation stopped early is not in the mapping."""

@@ -1,0 +1,1 @@
+"""Runs one untrusted program, returns one outcome."""
