@@ -1,0 +1,48 @@
+"""What a session is asked to do: one record, stored in its ``session.json``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import Any
+
+from pydantic import Field
+
+from sandbox.job import Record
+
+VERSIONED = ("equilibrist", "torch", "numpy", "numba", "open_spiel", "langgraph", "langchain-openai", "chromadb")
+
+
+class Config(Record):
+    """The whole configuration of a session. With the same configuration, memory and machine, and the
+    embedded researcher, a session repeats itself exactly."""
+
+    problem: str
+    seed: int = 0
+    experiments: int = Field(default=40, ge=1)
+    """Experiments in all; a resumed session counts those it has."""
+    parallel: int = Field(default=2, ge=1, le=64)
+    """Experiments in flight. Experiment n sees the records of experiments up to n - parallel, whatever
+    the order in which they finish, so that the result does not depend on speed."""
+    sandbox: str = "auto"
+    proposer: str = "genetic"
+    critic: str = "genetic"
+    analyst: str = "genetic"
+    minutes: float | None = Field(default=None, gt=0)
+    """Wall time after which no further experiment is started."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found: dict[str, str] = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def session_record(config: Config, **more: Any) -> dict[str, Any]:
+    """What goes into ``session.json``."""
+    return {"config": config.model_dump(mode="json"), "versions": versions(), **more}

@@ -1,0 +1,11 @@
+"""Errors of the application that are meant for a person."""
+
+from __future__ import annotations
+
+
+class Usage(Exception):
+    """The user asked for something that cannot be done; the message says what and what to do (exit code 2)."""
+
+
+class Failed(Exception):
+    """Something that was asked for failed; the message says what and what to do (exit code 1)."""

@@ -1,0 +1,117 @@
+"""What a person sees while a session runs: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from equilibrist.render import STATUS_STYLE, figure, safe, span
+from memory.records import Baseline, Experiment
+
+RECENT = 8
+RATE_WINDOW = 20
+
+
+class Watch:
+    """Follows a session; thread-safe. On a terminal a live view, otherwise one line per event."""
+
+    def __init__(self, console: Console, total: int, quiet: bool = False) -> None:
+        self.console = console
+        self.total = total
+        self.quiet = quiet
+        self.bar: Baseline | None = None
+        self.best: Experiment | None = None
+        self.recent: deque[Experiment] = deque(maxlen=RECENT)
+        self.stages: dict[int, str] = {}
+        self.finished: deque[float] = deque([time.monotonic()], maxlen=RATE_WINDOW)
+        self.done = 0
+        self.lock = threading.RLock()
+        self.live: Live | None = None
+
+    def __enter__(self) -> Watch:
+        if self.console.is_terminal and not self.quiet:
+            self.live = Live(get_renderable=self.picture, console=self.console, refresh_per_second=4, transient=True)
+            self.live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        if not self.quiet:
+            self.console.print(Text(safe(text)), soft_wrap=True)
+
+    def baseline(self, baseline: Baseline) -> None:
+        score = baseline.result.score
+        with self.lock:
+            if score is not None and (self.bar is None or score > (self.bar.result.score or float("-inf"))):
+                self.bar = baseline
+            self.finished[-1] = time.monotonic()
+        if not self.live:
+            self.say(f"  baseline {baseline.name:<12} {figure(score)}")
+
+    def stage(self, number: int, stage: str) -> None:
+        with self.lock:
+            self.stages[number] = stage
+
+    def experiment(self, experiment: Experiment) -> None:
+        """A finished experiment (also one that was read back from the journal)."""
+        with self.lock:
+            self.stages.pop(experiment.number, None)
+            self.done = max(self.done, experiment.number)
+            self.recent.append(experiment)
+            self.finished.append(time.monotonic())
+            score = experiment.result.score
+            if score is not None and (self.best is None or score > (self.best.result.score or float("-inf"))):
+                self.best = experiment
+        if not self.live:
+            self.say(experiment_line(experiment) + f"   {self.rate()}")
+
+    def rate(self) -> str:
+        """Rate over the last experiments and the time left at that rate."""
+        elapsed = self.finished[-1] - self.finished[0]
+        count = len(self.finished) - 1
+        if count < 1 or elapsed <= 0:
+            return "rate not yet known"
+        left = (self.total - self.done) * elapsed / count
+        return f"{60 * count / elapsed:.1f} per minute, {span(left)} left"
+
+    def picture(self) -> RenderableType:
+        with self.lock:
+            head = Table.grid(padding=(0, 2))
+            head.add_row(
+                Text(f"experiment {self.done}/{self.total}", style="bold"),
+                ProgressBar(total=self.total, completed=self.done, width=30),
+                self.rate(),
+            )
+            lines = [Text(f"best {self._best()}   best baseline {self._bar()}")]
+            running = "  ".join(f"#{n} {stage}" for n, stage in sorted(self.stages.items()))
+            table = Table.grid(padding=(0, 1))
+            for experiment in self.recent:
+                table.add_row(Text(experiment_line(experiment), style=STATUS_STYLE[experiment.result.status]))
+            return Group(head, *lines, table, Text(running or "starting", style="dim"))
+
+    def _best(self) -> str:
+        return f"{figure(self.best.result.score)} (#{self.best.number})" if self.best else "none yet"
+
+    def _bar(self) -> str:
+        return f"{figure(self.bar.result.score)} ({self.bar.name})" if self.bar else "none yet"
+
+
+def experiment_line(experiment: Experiment) -> str:
+    """One experiment in one line."""
+    proposal, result = experiment.proposal, experiment.result
+    program = proposal.program_id if proposal else "-" * 12
+    note = "" if result.status == "ok" else safe(result.message).partition("\n")[0][:60]
+    made_by = proposal.operator if proposal else ""
+    early = " (stopped early)" if result.stopped_early else ""
+    return f"  #{experiment.number:<4} {program} {figure(result.score)} {result.status:<13}{made_by:<22}{early}{note}"
