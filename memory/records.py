@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, Literal
 
 from sandbox.job import Record, Status
@@ -9,6 +10,11 @@ from sandbox.job import Record, Status
 LessonKind = Literal["insight", "success", "failure", "open_question"]
 LessonStatus = Literal["quarantined", "supported", "contradicted", "retired"]
 Decision = Literal["approve", "revise", "reject"]
+
+
+def program_id(source: str) -> str:
+    """First 12 hex digits of the source's sha256."""
+    return sha256(source.encode(errors="surrogatepass")).hexdigest()[:12]
 
 
 class Proposal(Record):

@@ -1,0 +1,76 @@
+"""One event of a journal as one line: ``{n, time, kind, key, data, sum}``, in this order."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+_SUM = re.compile(rb',"sum":"([0-9a-f]{8})"\}$')
+_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
+
+
+class JournalError(Exception):
+    """The journal cannot be read or written; the message says where and what to do."""
+
+
+@dataclass(frozen=True)
+class Event:
+    n: int
+    """From 1, in the order of writing."""
+    time: str
+    """ISO date and time, UTC."""
+    kind: str
+    key: str | None
+    data: dict[str, Any]
+
+
+def encode(n: int, kind: str, key: str | None, data: dict[str, Any]) -> bytes:
+    """One line without its newline, stamped with the time and closed by the sum of all that precedes.
+
+    Raises JournalError when ``data`` is not JSON.
+    """
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    head = _json({"n": n, "time": stamp, "kind": kind, "key": key})
+    line = f'{head[:-1]},"data":{redact(_json(data))}}}'
+    try:
+        body = line.encode()
+    except UnicodeEncodeError:  # a lone surrogate: legal in a string and in JSON, not in UTF-8
+        body = json.dumps(json.loads(line), separators=(",", ":")).encode()
+    return body[:-1] + b',"sum":"%08x"}' % zlib.crc32(body)
+
+
+def header(line: bytes) -> dict[str, Any] | None:
+    """What precedes ``data``, or None when the line is damaged.
+
+    Inside a JSON string a quote is always escaped, so the first ``,"data":`` ends the header.
+    """
+    found = _SUM.search(line)
+    if not found or int(found[1], 16) != zlib.crc32(line[: found.start()] + b"}"):
+        return None
+    head: dict[str, Any] = json.loads(line[: line.index(b',"data":')] + b"}")
+    return head
+
+
+def decode(line: bytes) -> Event:
+    return Event(**{name: value for name, value in json.loads(line).items() if name != "sum"})
+
+
+def redact(text: str) -> str:
+    """Blot out the secrets of this process's environment, should an error message or a reply repeat one."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and _SECRET.search(name):
+            text = text.replace(json.dumps(value, ensure_ascii=False)[1:-1], f"[{name}]")
+    return text
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_refuse)
+
+
+def _refuse(value: Any) -> Any:
+    raise JournalError(f"an event holds {type(value).__name__}, which is not JSON: {value!r:.80}")
