@@ -4,8 +4,11 @@ A problem's folder holds four things that run in three different processes, so t
 by module path and never imported across the wall:
 
 * the folder's ``__init__`` (host): ends in ``PROBLEM``, an instance of :class:`Problem`;
-* ``referee.py`` (referee process): ``rollout(candidate, game, settings) -> dict``;
-* ``rule.py`` (candidate process): ``serve(program, setup, arrays) -> list of callables``;
+* ``referee.py`` (referee process): ``rollout(candidate, game, settings) -> dict``, where ``game`` is what
+  ``pack`` returned and ``settings`` are the job's, with ``seed`` added; raises :class:`CandidateError`;
+* ``rule.py`` (candidate process): ``serve(program, setup, arrays) -> list of callables``, where ``program``
+  is the namespace of the executed program. Its source travels alone: it imports torch, numpy and the
+  standard library, nothing of ours;
 * ``statement.md`` and ``baselines/*.py``: texts.
 """
 
@@ -16,6 +19,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Wall = Literal["train", "dev", "sealed"]
+
+
+class CandidateError(Exception):
+    """The candidate failed: it raised, ran out of a limit, died, or handed over arrays that are not valid.
+
+    A rollout raises it with status ``invalid``; ``candidate.open`` and ``candidate.call`` raise it with the
+    other statuses. To save what was measured so far, the rollout sets ``artifact`` and lets it pass.
+    """
+
+    def __init__(self, status: Literal["error", "timeout", "out_of_memory", "invalid"], message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.artifact: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
