@@ -1,0 +1,161 @@
+"""An OpenAI-compatible endpoint as a chat model that survives its wire.
+
+On top of langchain-openai: tries again after rate limits, server faults, time-outs, cut connections and garbled
+replies (exponential back-off with full jitter, Retry-After honoured, a ceiling on tries); speaks the convention
+of ``agents.text_calls`` to a model without native tool calls; and lets no key out.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import random
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+from langchain_core import exceptions as faults
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_openai import ChatOpenAI
+
+from agents import text_calls
+
+PASSING = (
+    faults.ModelRateLimitError,
+    faults.ModelAPIError,
+    faults.ModelConnectionError,
+    faults.ModelTimeoutError,
+    httpx.HTTPError,
+)
+"""Faults of the wire that another try may get past."""
+GARBLED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+"""What langchain-openai raises on a body that is no chat completion."""
+
+
+class ModelError(Exception):
+    """A model that cannot be had or does not answer. The message is for people and holds no key."""
+
+
+class ContextOverflow(ModelError):
+    """The messages are longer than the model's context."""
+
+
+class Endpoint(ChatOpenAI):
+    tries: int = 8
+    """Requests for one reply before the model counts as gone."""
+    first_wait: float = 1.0
+    """Seconds; the mean wait doubles with each try."""
+    longest_wait: float = 120.0
+    """Seconds; also the most that a Retry-After is honoured for."""
+    without_tools: bool = False
+    """The model has no native tool calls; found out at the first refusal."""
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        for attempt in range(1, self.tries + 1):
+            try:
+                result = self._once(messages, stop, run_manager, kwargs)
+                return self._clean(result, attempt)
+            except (faults.ModelError, httpx.HTTPError, *GARBLED) as fault:
+                if self._is_final(fault, kwargs) or attempt == self.tries:
+                    raise self._for_people(fault, attempt) from None
+                self._wait(fault, attempt)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _once(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        run_manager: CallbackManagerForLLMRun | None,
+        options: dict[str, Any],
+    ) -> ChatResult:
+        tools: Sequence[dict[str, Any]] = options.get("tools", ())
+        if tools and self.without_tools:
+            messages = text_calls.as_text(messages, tools)
+            options = {k: v for k, v in options.items() if k not in ("tools", "tool_choice")}
+        result = super()._generate(messages, stop, run_manager, **options)
+        if not result.generations:
+            raise ValueError("the endpoint's reply has no choices")
+        message = result.generations[0].message
+        if (
+            tools
+            and isinstance(message, AIMessage)
+            and not (message.tool_calls or message.invalid_tool_calls)
+        ):
+            message.tool_calls = text_calls.parse(message.text, tools)
+        return result
+
+    def _is_final(self, fault: Exception, options: dict[str, Any]) -> bool:
+        """Whether another try is useless. A model that refuses tools is asked again without them."""
+        if isinstance(fault, faults.ContextOverflowError):
+            return True
+        if isinstance(fault, faults.ModelInvalidRequestError):
+            refuses_tools = "tool" in str(fault).lower() or "function" in str(fault).lower()
+            if refuses_tools and options.get("tools") and not self.without_tools:
+                self.without_tools = True
+                return False
+            return True
+        if getattr(fault, "code", None) == "insufficient_quota":
+            return True
+        return isinstance(fault, faults.ModelError) and not isinstance(fault, PASSING)
+
+    def _wait(self, fault: Exception, attempt: int) -> None:
+        if isinstance(fault, faults.ModelInvalidRequestError):
+            return
+        asked = _retry_after(fault)
+        backoff = random.uniform(0.0, 2.0 * self.first_wait * 2.0 ** (attempt - 1))
+        time.sleep(min(self.longest_wait, backoff if asked is None else asked + 0.1 * backoff))
+
+    def _for_people(self, fault: Exception, attempt: int) -> ModelError:
+        kind = type(fault).__name__.removeprefix("OpenAI")
+        kind_of_ours = ContextOverflow if isinstance(fault, faults.ContextOverflowError) else ModelError
+        return kind_of_ours(
+            f"The model {self.model_name!r} did not answer ({kind}, {attempt} "
+            f"{'try' if attempt == 1 else 'tries'}): {self._redact(str(fault))[:500]}"
+        )
+
+    def _clean(self, result: ChatResult, attempt: int) -> ChatResult:
+        """The first message alone, without the key should the endpoint have echoed it."""
+        message = result.generations[0].message
+        if not isinstance(message, AIMessage):
+            message = AIMessage(content=message.text)
+        text = self._redact(json.dumps({"calls": message.tool_calls, "bad": message.invalid_tool_calls}))
+        calls = json.loads(text)
+        clean = AIMessage(
+            content=self._redact(message.text),
+            tool_calls=calls["calls"],
+            invalid_tool_calls=calls["bad"],
+            usage_metadata=message.usage_metadata,
+            response_metadata={"tries": attempt},
+            additional_kwargs={
+                "refusal": self._redact(str(message.additional_kwargs.get("refusal") or "")),
+            },
+        )
+        return ChatResult(generations=[ChatGeneration(message=clean)])
+
+    def _redact(self, text: str) -> str:
+        key = self.openai_api_key
+        secret = key.get_secret_value() if key is not None and hasattr(key, "get_secret_value") else ""
+        return text.replace(secret, "[key]") if len(secret) > len("none") else text
+
+
+def _retry_after(fault: Exception) -> float | None:
+    """Seconds that the endpoint asked to wait (RFC 9110, 10.2.3: a number or a date), None without a wish."""
+    headers = getattr(getattr(fault, "response", None), "headers", {})
+    value = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

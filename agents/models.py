@@ -1,0 +1,67 @@
+"""Names of chat models -> chat models. Every researcher is a LangChain chat model, an LLM or not."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from langchain_core.language_models import BaseChatModel
+
+from agents.endpoint import Endpoint, ModelError
+
+GENETIC = "genetic"
+"""The embedded researcher, which needs neither key nor network."""
+
+
+def open_model(name: str, role: str, seed: int, temperature: float | None = None) -> BaseChatModel:
+    """The chat model ``name`` for ``role`` (proposer, critic or analyst).
+
+    ``genetic`` is the embedded researcher; any other name is asked for at the OpenAI-compatible endpoint
+    of the environment: OPENAI_BASE_URL (or OPENAI_API_BASE) and OPENAI_API_KEY. An endpoint on this
+    machine may go without a key. Raises ModelError when the key is missing or the address is none.
+    """
+    if name == GENETIC:
+        from agents.genetic import GeneticResearcher
+
+        return GeneticResearcher(seed=seed)
+    base_url = _base_url()
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key:
+        if not _is_loopback(base_url):
+            raise ModelError(
+                f"The {role}'s model {name!r} needs a key: set OPENAI_API_KEY (and OPENAI_BASE_URL for an "
+                f"endpoint other than OpenAI's), or use --model {GENETIC}, which needs none."
+            )
+        key = "none"
+    return Endpoint(
+        model=name,
+        api_key=key,  # type: ignore[arg-type]
+        base_url=base_url,
+        temperature=temperature,
+        seed=seed % 2**31,
+        timeout=300.0,
+        max_retries=0,
+        use_responses_api=False,
+    )
+
+
+def model_id(model: BaseChatModel) -> str:
+    """How the journal calls a model: its name at the endpoint, or its kind."""
+    return str(getattr(model, "model_name", "") or model._llm_type)
+
+
+def _base_url() -> str | None:
+    """Both spellings are in use; None is OpenAI's own address."""
+    url = (os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or "").strip()
+    if not url:
+        return None
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ModelError(
+            f"OPENAI_BASE_URL is no web address: {url!r}; it looks like http://127.0.0.1:8000/v1."
+        )
+    return url
+
+
+def _is_loopback(url: str | None) -> bool:
+    host = urlsplit(url or "").hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")

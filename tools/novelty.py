@@ -1,0 +1,131 @@
+"""When are two programs the same? Syntax trees compared apart from names, constants and prose."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+SHINGLE = 4
+"""Consecutive words of the dumped tree that are compared as one piece."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    identity: str
+    """The tree with the program's own names numbered: equal for programs that compute the same."""
+    structure: str
+    """The same with every number replaced by one mark: equal for programs that differ in constants only."""
+    shingles: frozenset[tuple[str, ...]]
+    """Pieces of ``structure``."""
+
+
+@lru_cache(maxsize=8192)
+def fingerprint(source: str) -> Fingerprint | None:
+    """None when the source cannot be parsed."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    tree = _Renamer(_own_names(tree)).visit(_without_prose(tree))
+    identity = ast.dump(tree)
+    structure = ast.dump(_Unnumbered().visit(tree))
+    words = re.findall(r"\w+", structure)
+    pieces = zip(*(words[offset:] for offset in range(SHINGLE)), strict=False)
+    return Fingerprint(identity, structure, frozenset(pieces))
+
+
+def same_program(first: str, second: str) -> bool:
+    """Equal but for names, comments, layout and docstrings."""
+    one, other = fingerprint(first), fingerprint(second)
+    return first == second if one is None or other is None else one.identity == other.identity
+
+
+def same_structure(first: str, second: str) -> bool:
+    """Equal but for names and numbers."""
+    one, other = fingerprint(first), fingerprint(second)
+    return first == second if one is None or other is None else one.structure == other.structure
+
+
+def similarity(first: str, second: str) -> float:
+    """Jaccard index of the pieces of both structures, from 0 (nothing shared) to 1."""
+    one, other = fingerprint(first), fingerprint(second)
+    if one is None or other is None:
+        return float(first == second)
+    union = one.shingles | other.shingles
+    return len(one.shingles & other.shingles) / len(union) if union else 1.0
+
+
+def _without_prose(tree: ast.Module) -> ast.Module:
+    """Drop expressions that are only a constant: docstrings and stray strings."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+    return tree
+
+
+def _own_names(tree: ast.Module) -> set[str]:
+    """Names the program gives itself: variables, arguments, attributes of ``self``, functions it calls.
+
+    A function that nothing in the program mentions is part of the problem's interface and keeps its name.
+    """
+    bound: set[str] = set()
+    functions: set[str] = set()
+    mentioned: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            functions.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.Name):
+            (mentioned if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.Attribute) and _is_own(node):
+            (mentioned if isinstance(node.ctx, ast.Load) else bound).add(node.attr)
+    return bound | (functions & mentioned)
+
+
+def _is_own(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
+class _Renamer(ast.NodeTransformer):
+    """Numbers the program's own names in order of appearance."""
+
+    def __init__(self, own: set[str]) -> None:
+        self.own = own
+        self.numbers: dict[str, str] = {}
+
+    def _number(self, name: str) -> str:
+        return self.numbers.setdefault(name, f"n{len(self.numbers)}") if name in self.own else name
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.name = self._number(node.name)
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.arg, node.annotation = self._number(node.arg), None
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self._number(node.id)
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if _is_own(node):
+            node.attr = self._number(node.attr)
+        return self.generic_visit(node)
+
+
+class _Unnumbered(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        return ast.Constant(value=0) if is_number else node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        """A constant's sign belongs to the constant."""
+        inner = self.visit(node.operand)
+        is_sign = isinstance(node.op, ast.USub | ast.UAdd) and isinstance(inner, ast.Constant)
+        return inner if is_sign else ast.UnaryOp(op=node.op, operand=inner)
