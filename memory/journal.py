@@ -256,9 +256,9 @@ class Journal:
     def _damage(self, offset: int) -> JournalError:
         number = os.pread(self._file, offset, 0).count(b"\n") + 1
         return JournalError(
-            f"{self.folder / 'journal.jsonl'}, line {number}: damaged (its sum does not match). Mend it from a "
-            "backup, or resume with --salvage: damaged lines move to journal.bad, the rest is kept, and what "
-            "they recorded is done again"
+            f"{self.folder / 'journal.jsonl'}, line {number}: damaged (its sum does not match). Mend it from "
+            "a backup, or resume with --salvage: damaged lines move to journal.bad, the rest is kept, "
+            "and what they recorded is done again"
         )
 
     @contextmanager

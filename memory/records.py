@@ -67,6 +67,8 @@ class LessonDraft(Record):
     contradicts: tuple[str, ...] = ()
     """Ids of lessons that this result speaks against."""
     supports: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Ids of the lessons that this one generalises, for a principle."""
 
 
 class Lesson(Record):
@@ -78,10 +80,22 @@ class Lesson(Record):
     games: tuple[str, ...] = ()
     observation: str = ""
     effect: float | None = None
+    """Mean effect over the experiments that support it."""
     spread: float | None = None
+    """Sample standard deviation of those effects; None for fewer than two."""
     supported_by: tuple[str, ...] = ()
-    """Experiments, as ``session/number``."""
+    """Independent experiments, as ``session/number``."""
     contradicted_by: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    """Ids of lessons that say the opposite."""
+    sources: tuple[str, ...] = ()
+    """Ids of the lessons that this one generalises."""
+    reason: str = ""
+    """Why it has its status."""
+    shown: int = 0
+    """Scored proposals that were shown it."""
+    helped: int = 0
+    """How many of those improved on their parent."""
     session: str = ""
     created: str = ""
     """ISO date and time, UTC."""
