@@ -1,1 +1,6 @@
-"""What is researched. Imports nothing of ours."""
+"""What is researched: every problem by name. Imports nothing of ours from outside this folder."""
+
+from problems.problem import Problem
+from problems.regret import PROBLEM as REGRET
+
+PROBLEMS: dict[str, Problem] = {problem.name: problem for problem in (REGRET,)}

@@ -7,8 +7,8 @@ by module path and never imported across the wall:
 * ``referee.py`` (referee process): ``rollout(candidate, game, settings) -> dict``, where ``game`` is what
   ``pack`` returned and ``settings`` are the job's, with ``seed`` added; raises :class:`CandidateError`;
 * ``rule.py`` (candidate process): ``serve(program, setup, arrays) -> list of callables``, where ``program``
-  is the namespace of the executed program. Its source travels alone: it imports torch, numpy and the
-  standard library, nothing of ours;
+  is the namespace of the executed program. Its source travels alone: it imports torch, numpy, numba and
+  the standard library, nothing of ours;
 * ``statement.md`` and ``baselines/*.py``: texts.
 """
 

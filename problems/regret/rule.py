@@ -1,0 +1,218 @@
+"""The candidate half: gives a program its infosets and runs its three methods. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numba import cfunc, types
+
+QUANTITIES = ("t", "policy", "regret", "realisation", "reach", "opponent_reach")
+"""What a method may ask for, by naming it as a parameter."""
+METHODS = ("accumulate_average", "accumulate_regret", "next_policy", "average_policy")
+
+
+class Infosets:
+    """The infosets of one player, ragged: n infosets and s entries, one per infoset and legal action.
+
+    The entries of one infoset are adjacent. Helpers work on the last dimension; leading ones pass through.
+    """
+
+    def __init__(self, first: np.ndarray) -> None:
+        self._first = np.ascontiguousarray(first, dtype=np.uint64)
+        self._address = self._first.ctypes.data
+        sizes: Any = np.diff(first.astype(np.int64))
+        self.count = len(sizes)
+        """n, the number of infosets."""
+        self.sequences = int(first[-1])
+        """s, the number of entries."""
+        self.actions = torch.from_numpy(sizes.astype(np.float64))
+        """[n] number of actions."""
+        self.index = torch.from_numpy(np.repeat(np.arange(self.count), sizes))
+        """[s] infoset of each entry."""
+
+    def zeros(self) -> torch.Tensor:
+        """[s]"""
+        return torch.zeros(self.sequences, dtype=torch.float64)
+
+    def ones(self) -> torch.Tensor:
+        """[s]"""
+        return torch.ones(self.sequences, dtype=torch.float64)
+
+    def uniform(self) -> torch.Tensor:
+        """[s] the uniform policy."""
+        return 1.0 / self.expand(self.actions)
+
+    def expand(self, y: torch.Tensor) -> torch.Tensor:
+        """[..., n] -> [..., s]: an infoset's number at each of its actions."""
+        return torch.index_select(y, -1, self.index)
+
+    def sum(self, x: torch.Tensor) -> torch.Tensor:
+        """[..., s] -> [..., n]: over the actions of each infoset, like the three below."""
+        return self._reduce(_SUM, x)
+
+    def mean(self, x: torch.Tensor) -> torch.Tensor:
+        return self._reduce(_SUM, x) / self.actions
+
+    def max(self, x: torch.Tensor) -> torch.Tensor:
+        return self._reduce(_MAX, x)
+
+    def min(self, x: torch.Tensor) -> torch.Tensor:
+        return -self._reduce(_MAX, -x)
+
+    def normalise(self, x: torch.Tensor) -> torch.Tensor:
+        """[..., s] -> policy [..., s]: proportional to max(x, 0), uniform where no entry is positive."""
+        x = self._entries(x)
+        out = torch.empty_like(x)
+        _NORMALISE(x.data_ptr(), self._address, self.count, x.numel() // self.sequences, out.data_ptr())
+        return out
+
+    def softmax(self, x: torch.Tensor) -> torch.Tensor:
+        """[..., s] -> policy [..., s]"""
+        weights = torch.exp(x - self.expand(self.max(x)))
+        return weights / self.expand(self.sum(weights))
+
+    def _reduce(self, native: Callable[..., None], x: torch.Tensor) -> torch.Tensor:
+        x = self._entries(x)
+        out = x.new_empty((*x.shape[:-1], self.count))
+        native(x.data_ptr(), self._address, self.count, x.numel() // self.sequences, out.data_ptr())
+        return out
+
+    def _entries(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[-1:] != (self.sequences,):
+            raise ValueError(f"expected [..., {self.sequences}] (one per action), got {list(x.shape)}")
+        if x.dtype is not torch.float64 or not x.is_contiguous():
+            x = x.to(torch.float64).contiguous()
+        return x
+
+
+_ONE = np.uint64(1)
+_IN_A_FILE = Path(__file__).is_file()
+"""Not so where only the source of this module was sent; Numba can cache nothing then."""
+_POINTER = types.CPointer(types.float64)
+_SIGNATURE = types.void(_POINTER, types.CPointer(types.uint64), types.uint64, types.uint64, _POINTER)
+
+
+def _native(function: Callable[..., None]) -> Callable[..., None]:
+    """Machine code called with bare addresses: a third of the cost of passing arrays."""
+    compiled: Any = cfunc(_SIGNATURE, cache=_IN_A_FILE)(function)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_size_t] * 5)(compiled.address)
+
+
+@_native
+def _SUM(x: Any, first: Any, count: int, rows: int, out: Any) -> None:
+    for row in range(rows):
+        shift = row * first[count]
+        for i in range(count):
+            total = 0.0
+            for k in range(first[i], first[i + _ONE]):
+                total += x[shift + k]
+            out[row * count + i] = total
+
+
+@_native
+def _MAX(x: Any, first: Any, count: int, rows: int, out: Any) -> None:
+    for row in range(rows):
+        shift = row * first[count]
+        for i in range(count):
+            best = x[shift + first[i]]
+            for k in range(first[i] + _ONE, first[i + _ONE]):
+                best = max(best, x[shift + k])
+            out[row * count + i] = best
+
+
+@_native
+def _NORMALISE(x: Any, first: Any, count: int, rows: int, out: Any) -> None:
+    for row in range(rows):
+        shift = row * first[count]
+        for i in range(count):
+            low, high = shift + first[i], shift + first[i + _ONE]
+            total = 0.0
+            for k in range(low, high):
+                weight = x[k] if x[k] > 0.0 else 0.0
+                out[k] = weight
+                total += weight
+            scale = 1.0 / total if total > 0.0 else 0.0
+            rest = 0.0 if total > 0.0 else 1.0 / (high - low)
+            for k in range(low, high):
+                out[k] = out[k] * scale + rest
+
+
+def serve(
+    program: dict[str, Any], setup: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> list[Callable[[], None]]:
+    """One fresh ``Rule`` per player. Operation p lets player p learn, N + p writes its average policy.
+
+    Args:
+        program: what executing the source left, with ``Rule`` in it.
+        setup: ``first`` [I + 1] entries of every infoset, players one after another; ``start`` [N + 1]
+            infosets of every player.
+        arrays: ``policy``, ``regret`` [S]; ``reach``, ``opponent_reach`` [I]; ``wants`` [1], set to one
+            if the rule asks for the opponents' reach.
+    """
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    torch.set_flush_denormal(True)  # discounts halve unreached regrets into denormals, which are slow
+    first, start = np.asarray(setup["first"]).astype(np.int64), setup["start"]
+    spans = [(start[p], start[p + 1]) for p in range(len(start) - 1)]
+    players = [_Player(program["Rule"], first[a : b + 1], a, b, arrays) for a, b in spans]
+    arrays["wants"][0] = any("opponent_reach" in player.asked for player in players)
+    return [player.learn for player in players] + [player.write_average for player in players]
+
+
+class _Player:
+    """One player's rule and its views of the shared arrays."""
+
+    def __init__(
+        self, rule: Any, first: np.ndarray, start: int, stop: int, arrays: dict[str, np.ndarray]
+    ) -> None:
+        entries = slice(int(first[0]), int(first[-1]))
+        self.infosets = Infosets(first - first[0])
+        self.t = 0
+        self.policy = self.infosets.uniform()
+        self.given = {
+            name: torch.from_numpy(arrays[name][span])
+            for name, span in (
+                ("regret", entries),
+                ("reach", slice(start, stop)),
+                ("opponent_reach", slice(start, stop)),
+            )
+        }
+        self.proposed = torch.from_numpy(arrays["policy"][entries])
+        self.rule = rule(self.infosets)
+        self.methods = [(getattr(self.rule, name), _parameters(rule, name)) for name in METHODS]
+        self.asked = {name for _, names in self.methods for name in names}
+
+    def learn(self) -> None:
+        self.t += 1
+        given: dict[str, Any] = {name: self.given[name].clone() for name in self.asked if name in self.given}
+        given["t"], given["policy"] = self.t, self.policy
+        if "realisation" in self.asked:
+            given["realisation"] = self.infosets.expand(self.given["reach"]) * self.policy
+        for method, names in self.methods[:3]:
+            result = method(*[given[name] for name in names])
+        self.policy = self._write("next_policy", result)
+
+    def write_average(self) -> None:
+        self._write("average_policy", self.methods[3][0]())
+
+    def _write(self, method: str, policy: Any) -> torch.Tensor:
+        if not isinstance(policy, torch.Tensor) or policy.shape != self.proposed.shape:
+            shape = list(policy.shape) if isinstance(policy, torch.Tensor) else type(policy).__name__
+            raise ValueError(f"{method} must return a tensor [{self.infosets.sequences}], not {shape}")
+        self.proposed.copy_(policy)
+        return policy
+
+
+def _parameters(rule: Any, method: str) -> list[str]:
+    names = list(inspect.signature(getattr(rule, method)).parameters)[1:]
+    unknown = [name for name in names if name not in QUANTITIES]
+    if unknown:
+        raise ValueError(f"{method} asks for {unknown[0]!r}; it may ask for {', '.join(QUANTITIES)}")
+    return names
