@@ -1,0 +1,54 @@
+"""Which arguments a method may ask for, learnt from the programs and texts at hand."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+
+from agents.genetic.program import Program, arguments, own_attribute
+
+Interface = Mapping[str, tuple[str, ...]]
+"""Method -> names it may ask for. Empty where arguments go by position, so that none may be added or left out."""
+
+
+def observe(programs: Sequence[Program], statement: str = "") -> Interface:
+    """Arguments go by name where two programs give one method different ones; then any that was seen may be asked.
+
+    Args:
+        statement: the problem's description; signatures of the methods in it count as one more program.
+    """
+    seen: dict[str, list[tuple[str, ...]]] = {}
+    for program in programs:
+        for name, method in program.rules.items():
+            if name not in _called(program):
+                seen.setdefault(name, []).append(tuple(arguments(method)))
+    if not any(len(set(lists)) > 1 for lists in seen.values()):
+        return {}
+    for name, lists in seen.items():
+        for listed in re.findall(rf"\b{name}\(([\w, ]+)\)", statement):
+            lists.append(tuple(part.strip() for part in listed.split(",") if part.strip() != "self"))
+    every = tuple(dict.fromkeys(name for lists in seen.values() for listed in lists for name in listed))
+    return {name: every if any(lists) else () for name, lists in seen.items()}
+
+
+def widen(program: Program, interface: Interface) -> None:
+    """Let every method ask for all it may; :func:`narrow` takes back what is not used."""
+    for name, method in program.rules.items():
+        have = arguments(method)
+        method.args.args += [ast.arg(more) for more in interface.get(name, ()) if more not in have]
+
+
+def narrow(program: Program, interface: Interface) -> None:
+    """Ask for nothing that is not read, and for the rest in the order of the interface."""
+    for name, method in program.rules.items():
+        if name in interface:
+            read = {node.id for part in method.body for node in ast.walk(part) if isinstance(node, ast.Name)}
+            order = {argument: place for place, argument in enumerate(interface[name])}
+            wanted = [a for a in method.args.args if a.arg == "self" or a.arg in read]
+            method.args.args = sorted(wanted, key=lambda a: order.get(a.arg, -1))
+
+
+def _called(program: Program) -> set[str | None]:
+    """The program's own methods that it calls itself: no part of the interface."""
+    return {own_attribute(node.func) for node in ast.walk(program.rule) if isinstance(node, ast.Call)}

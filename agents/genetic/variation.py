@@ -1,0 +1,145 @@
+"""New programs from old: one to three operators in a row, simplified, small, and never seen before."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from agents.genetic.interface import narrow, observe, widen
+from agents.genetic.kinds import TIME, Kinds
+from agents.genetic.operators import OPERATORS
+from agents.genetic.program import MODULES, Program, assigned_attributes, own_attribute, read_attributes
+from agents.genetic.render import ancestors_of, render
+from agents.genetic.scene import Change, Donor, Scene
+from agents.genetic.simplify import simplify
+from tools.novelty import fingerprint
+
+STEPS = (1, 1, 1, 1, 2, 2, 3)
+"""How many operators are applied in a row, drawn evenly: mostly small steps, some large."""
+TRIES = 60
+COMFORTABLE, LARGEST = 260, 480
+"""Syntax nodes of a rule: above the first, growing becomes improbable; above the second, impossible."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    source: str
+    operator: str
+    """Names joined by a plus."""
+    changes: tuple[Change, ...]
+
+
+def vary(
+    parent: Program,
+    donors: Sequence[Donor],
+    random: Random,
+    weights: Mapping[str, float],
+    taken: Collection[str] = (),
+) -> Variation | None:
+    """A program made from ``parent``, unlike it, with a fingerprint not in ``taken``; None when none was found."""
+    interface = observe([parent, *[donor.program for donor in donors]])
+    taken = {*taken, _identity(parent)}
+    for _ in range(TRIES):
+        program = parent.copy()
+        widen(program, interface)
+        names, changes = _apply(Scene(program, random, donors), random.choice(STEPS), weights)
+        if not changes:
+            continue
+        simplify(program)
+        narrow(program, interface)
+        if not _is_acceptable(program, parent, random):
+            continue
+        source = render(program, _ancestors(parent, donors, names, changes))
+        if _identity(Program(source)) not in taken:
+            return Variation(source, "+".join(names), tuple(changes))
+    return None
+
+
+def _apply(scene: Scene, steps: int, weights: Mapping[str, float]) -> tuple[list[str], list[Change]]:
+    names: list[str] = []
+    changes: list[Change] = []
+    for _ in range(steps):
+        name = scene.random.choices(list(weights), list(weights.values()))[0]
+        fresh = Scene(scene.program, scene.random, scene.donors)
+        change = OPERATORS[name].apply(fresh)
+        if change is not None:
+            names.append(name)
+            changes.append(change)
+    return names, changes
+
+
+def _identity(program: Program) -> str:
+    """The fingerprint of the program written plainly."""
+    mark = fingerprint(ast.unparse(program.tree))
+    assert mark is not None  # what was unparsed can be parsed
+    return mark.identity
+
+
+def _is_acceptable(program: Program, parent: Program, random: Random) -> bool:
+    if program.size > LARGEST or undefined(program) or starved(program) - starved(parent):
+        return False
+    if not program.states or len(program.rules) < len(parent.rules):
+        return False
+    growth = program.size - parent.size
+    return program.size <= COMFORTABLE or growth <= 0 or random.random() < 0.5 ** (growth / 30)
+
+
+def undefined(program: Program) -> set[str]:
+    """Attributes and names that are read and never given a value."""
+    given = {
+        attribute for node in ast.walk(program.rule) if (attribute := own_attribute(node)) and _stores(node)
+    }
+    given |= set(program.methods) | {
+        n.id for n in program.rule.body for n in ast.walk(n) if isinstance(n, ast.Name)
+    }
+    missing = {attribute for node in ast.walk(program.rule) if (attribute := own_attribute(node))} - given
+    outer = set(dir(builtins)) | MODULES
+    outer |= {n.name for n in program.tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    outer |= {
+        n.id
+        for s in program.tree.body
+        if isinstance(s, ast.Assign)
+        for n in ast.walk(s)
+        if isinstance(n, ast.Name)
+    }
+    for method in program.methods.values():
+        local = {a.arg for a in ast.walk(method) if isinstance(a, ast.arg)}
+        local |= {n.id for n in ast.walk(method) if isinstance(n, ast.Name) and _stores(n)}
+        names = {n.id for n in ast.walk(method) if isinstance(n, ast.Name)}
+        missing |= names - local - outer - {"self"}
+    return missing
+
+
+def starved(program: Program) -> set[str]:
+    """States that nothing but time ever flows into: an accumulation that lost what it accumulates."""
+    kinds, fed = Kinds(program), set()
+    for name, method in program.rules.items():
+        for statement in method.body:
+            for node in ast.walk(statement):
+                sources = {
+                    n.id for n in ast.walk(node) if isinstance(n, ast.Name) and kinds.of(n, name) != TIME
+                }
+                others = (
+                    read_attributes(node) - assigned_attributes(node) - set(program.constants) - kinds.context
+                )
+                if isinstance(node, ast.Assign | ast.AugAssign) and (sources - MODULES - {"self"} or others):
+                    fed |= assigned_attributes(node)
+    return set(program.states) - fed
+
+
+def _stores(node: ast.AST) -> bool:
+    return isinstance(getattr(node, "ctx", None), ast.Store)
+
+
+def _ancestors(
+    parent: Program, donors: Sequence[Donor], names: Sequence[str], changes: Sequence[Change]
+) -> tuple[str, ...]:
+    """The parent's, and a donor's whose material went in."""
+    found = list(ancestors_of(parent))
+    for donor in donors:
+        if any(donor.name in change.what for change in changes):
+            found += [name for name in ancestors_of(donor.program) if name not in found]
+    return tuple(found[:4])
