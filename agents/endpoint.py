@@ -1,8 +1,8 @@
 """An OpenAI-compatible endpoint as a chat model that survives its wire.
 
-On top of langchain-openai: tries again after rate limits, server faults, time-outs, cut connections and garbled
-replies (exponential back-off with full jitter, Retry-After honoured, a ceiling on tries); speaks the convention
-of ``agents.text_calls`` to a model without native tool calls; and lets no key out.
+On top of langchain-openai: tries again after rate limits, server faults, time-outs, cut connections and
+garbled replies (exponential back-off with full jitter, Retry-After honoured, a ceiling on tries); speaks the
+convention of ``agents.text_calls`` to a model without native tool calls; and lets no key out.
 """
 
 from __future__ import annotations

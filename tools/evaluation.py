@@ -24,8 +24,8 @@ PATIENCE = 2
 class Bar:
     """When a program is hopeless: worse than the worst baseline on each of the first games.
 
-    Losing the mean is no ground to stop: a rule that is best on one later game must survive. A stopped program's
-    score credits every game not played with the worst baseline's, so it ranks below them all.
+    Losing the mean is no ground to stop: a rule that is best on one later game must survive. A stopped
+    program's score credits each game not played with the worst baseline's, so it ranks below them all.
     """
 
     worst: Mapping[str, float]

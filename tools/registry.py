@@ -1,7 +1,7 @@
 """Which role may use which tool, and plain functions as LangChain tools.
 
-To add a tool: write a function ``(desk, argument, ...) -> dict`` that raises Refusal for what cannot be done, and
-name it in ``TOOLS``.
+To add a tool: write a function ``(desk, argument, ...) -> dict`` that raises Refusal for what cannot be done,
+and name it in ``TOOLS``.
 """
 
 from __future__ import annotations

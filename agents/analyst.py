@@ -1,0 +1,56 @@
+"""The analyst: hypothesis against figures, and what to remember of it."""
+
+from __future__ import annotations
+
+from agents import texts
+from agents.conversation import Place, Unfinished, converse
+from agents.state import Bench, State, drafted
+from memory.records import Analysis
+from tools.programs import diff
+from tools.recall import told
+
+ROLE = "analyst"
+
+
+def analyse(state: State, bench: Bench) -> State:
+    """An analysis, or None when the analyst hands in none."""
+    proposal = state["proposal"]
+    assert proposal is not None
+    desk = bench.desk(state, drafted(proposal, state["result"]))
+    prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
+    try:
+        analysis = converse(
+            bench.models[ROLE], Place(state["number"], ROLE), prompt, brief, desk, bench.recorded
+        )
+    except Unfinished:
+        return {"analysis": None}
+    assert isinstance(analysis, Analysis)
+    return {"analysis": analysis}
+
+
+def brief_text(state: State, bench: Bench) -> str:
+    proposal, result = state["proposal"], state["result"]
+    assert proposal is not None
+    parent = bench.archive.entries[proposal.parent_id or ""]
+    program = drafted(proposal, result)[proposal.program_id]
+    shown = state["brief"].lessons
+    head = {
+        "role": ROLE,
+        "problem": bench.problem.name,
+        "experiment": state["number"],
+        "program_id": proposal.program_id,
+        "parent_id": proposal.parent_id,
+        "hypothesis": proposal.hypothesis,
+        "operator": proposal.operator,
+        "lessons": told(shown),
+    }
+    return texts.message(
+        head,
+        f"Hypothesis: {proposal.hypothesis}",
+        f"## Result\n\n{texts.profile(program)}\n\n" + texts.table([parent, program]),
+        "## Diff to its parent\n\n```diff\n"
+        + diff(parent.source, proposal.source, parent.program_id, proposal.program_id)
+        + "\n```",
+        texts.lessons(shown),
+        "Explain the result and write the lessons. End with submit_analysis.",
+    )

@@ -1,0 +1,123 @@
+"""What the proposer is given: a parent, inspirations and lessons, chosen from the archive, with the reason.
+
+The parent is drawn, by seed and experiment number, from three sources: the session's own programs by rank of
+score, those with many children less often (as ShinkaEvolve weighs its archive, arXiv 2509.19349); the best
+program of one game, so that a specialist survives (quality-diversity, Mouret and Clune 2015); now
+and then a baseline, so that the search can leave a dead end.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from memory.archive import Archive, Entry
+from memory.records import Lesson
+from problems.problem import Problem
+from sandbox.job import Record
+from tools.recall import told
+
+RESTART = 0.1
+"""Share of experiments that start from a baseline."""
+NICHE = 0.25
+"""Share that start from the best program of one game."""
+DECAY = 0.75
+"""Weight of a rank relative to the rank above it."""
+INSPIRATIONS = 2
+LESSONS = 5
+WITHOUT_MEMORY = 0.2
+"""Share of experiments that are shown no lessons, so that the effect of memory can be measured."""
+
+
+class Brief(Record):
+    experiment: int
+    parent_id: str
+    inspiration_ids: tuple[str, ...]
+    lessons: tuple[Lesson, ...]
+    memory: bool
+    """Whether this experiment may use the memory at all."""
+    reason: str
+
+
+def write_brief(
+    problem: Problem, archive: Archive, seed: int, number: int, recall: Callable[[str, int], Sequence[Lesson]]
+) -> Brief:
+    """The brief of experiment ``number``. Deterministic, given what ``recall`` returns."""
+    dice = random.Random(f"brief {seed} {number}")
+    parent, why_parent = _parent(problem, archive, dice)
+    inspirations, why_inspirations = _inspirations(archive, parent, dice)
+    memory = dice.random() >= WITHOUT_MEMORY
+    reasons = [why_parent, *why_inspirations]
+    if not memory:
+        reasons.append("made without lessons, to measure what they are worth")
+    return Brief(
+        experiment=number,
+        parent_id=parent.program_id,
+        inspiration_ids=tuple(entry.program_id for entry in inspirations),
+        lessons=tuple(recall(question(problem, archive, parent), LESSONS)) if memory else (),
+        memory=memory,
+        reason="; ".join(reasons) + ".",
+    )
+
+
+def question(problem: Problem, archive: Archive, parent: Entry) -> str:
+    """What the memory is asked before a proposal: how to mend the parent's weakest game."""
+    game = _weakest_game(archive, parent)
+    about = f" on {game}" if game else ""
+    return f"How to improve {parent.name}{about} in {problem.name}? {parent.hypothesis}".strip()[:400]
+
+
+def fields(brief: Brief) -> dict[str, object]:
+    """The part of a brief that messages and the record show."""
+    return {
+        "parent_id": brief.parent_id,
+        "inspiration_ids": list(brief.inspiration_ids),
+        "lessons": told(brief.lessons),
+        "reason": brief.reason,
+    }
+
+
+def _parent(problem: Problem, archive: Archive, dice: random.Random) -> tuple[Entry, str]:
+    first = next(entry for entry in archive.entries.values() if entry.name == problem.parent)
+    own = [entry for entry in archive.leaderboard if entry.number is not None or entry is first]
+    draw = dice.random()
+    if len(own) < 2:
+        return first, f"parent {first.name}: where the session starts"
+    if draw < RESTART:
+        baselines = [entry for entry in archive.leaderboard if entry.number is None] or [first]
+        parent = dice.choice(baselines)
+        return parent, f"parent {parent.name}: restart from a baseline"
+    if draw < RESTART + NICHE:
+        game = dice.choice(sorted({game for entry in own for game in entry.result.games}))
+        parent = max(own, key=lambda entry: entry.result.games.get(game, float("-inf")))
+        return parent, f"parent {parent.name}: best of the session on {game}"
+    weights = [DECAY**rank / (1 + len(archive.children(entry.program_id))) for rank, entry in enumerate(own)]
+    parent = dice.choices(own, weights)[0]
+    return parent, f"parent {parent.name}: rank {own.index(parent) + 1} of {len(own)} by score"
+
+
+def _inspirations(archive: Archive, parent: Entry, dice: random.Random) -> tuple[list[Entry], list[str]]:
+    """First whoever is best where the parent is weakest, then by rank."""
+    others = [entry for entry in archive.leaderboard if entry.program_id != parent.program_id]
+    chosen: list[Entry] = []
+    reasons: list[str] = []
+    game = _weakest_game(archive, parent)
+    if others and game:
+        chosen.append(max(others, key=lambda entry: entry.result.games.get(game, float("-inf"))))
+        reasons.append(f"inspiration {chosen[0].name}: best on {game}, where the parent lags most")
+    while len(chosen) < INSPIRATIONS and len(chosen) < len(others):
+        left = [entry for entry in others if entry not in chosen]
+        chosen.append(dice.choices(left, [DECAY**rank for rank in range(len(left))])[0])
+        reasons.append(f"inspiration {chosen[-1].name}: by rank")
+    return chosen, reasons
+
+
+def _weakest_game(archive: Archive, entry: Entry) -> str | None:
+    """The game on which the entry is furthest behind the best known; None when it is behind on none."""
+    gaps = {
+        game: max(other.result.games.get(game, score) for other in archive.leaderboard) - score
+        for game, score in entry.result.games.items()
+        if archive.leaderboard
+    }
+    worst = max(gaps, key=lambda game: gaps[game], default=None)
+    return worst if worst is not None and gaps[worst] > 0 else None

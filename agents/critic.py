@@ -1,0 +1,53 @@
+"""The critic: is this program worth an evaluation?"""
+
+from __future__ import annotations
+
+from agents import texts
+from agents.conversation import Place, Unfinished, converse
+from agents.state import REVISIONS, Bench, State, drafted
+from memory.records import Verdict
+from tools.programs import diff
+
+ROLE = "critic"
+
+
+def criticise(state: State, bench: Bench) -> State:
+    """One more verdict. A critic that gives none does not stop an experiment: evaluation decides."""
+    proposal, past = state["proposal"], state.get("verdicts", ())
+    assert proposal is not None
+    place = Place(state["number"], ROLE, round=len(past))
+    desk = bench.desk(state, drafted(proposal))
+    prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
+    try:
+        verdict = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded)
+    except Unfinished as failure:
+        verdict = Verdict(decision="approve", reasons=f"No verdict was given. {failure}")
+    assert isinstance(verdict, Verdict)
+    return {"verdicts": (*past, verdict)}
+
+
+def brief_text(state: State, bench: Bench) -> str:
+    proposal, past = state["proposal"], state.get("verdicts", ())
+    assert proposal is not None
+    parent = bench.archive.entries[proposal.parent_id or ""]
+    draft = drafted(proposal)[proposal.program_id]
+    head = {
+        "role": ROLE,
+        "problem": bench.problem.name,
+        "experiment": state["number"],
+        "program_id": proposal.program_id,
+        "parent_id": proposal.parent_id,
+        "hypothesis": proposal.hypothesis,
+        "operator": proposal.operator,
+        "revisions_left": REVISIONS - len(past),
+    }
+    return texts.message(
+        head,
+        f"Hypothesis: {proposal.hypothesis}",
+        texts.code("Program under review", draft),
+        f"## Diff to its parent {texts.label(parent)}\n\n{texts.profile(parent)}\n\n```diff\n"
+        + diff(parent.source, proposal.source, parent.program_id, proposal.program_id)
+        + "\n```",
+        "## Your earlier objections\n\n" + "\n".join(f"* {v.reasons}" for v in past) if past else "",
+        f"You may ask for a revision {REVISIONS - len(past)} more times. End with give_verdict.",
+    )

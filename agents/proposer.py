@@ -1,0 +1,68 @@
+"""The proposer: from a brief, and the critic's objections if any, to a program with a hypothesis."""
+
+from __future__ import annotations
+
+from agents import brief as briefs
+from agents import texts
+from agents.conversation import Place, Unfinished, converse
+from agents.state import Bench, State, drafted
+from memory.records import Proposal, Result
+
+ROLE = "proposer"
+SHOWN = 6
+"""Programs in the table of what is known."""
+
+
+def propose(state: State, bench: Bench) -> State:
+    """A proposal, or None with a result that says why there is none."""
+    previous = state.get("proposal")
+    place = Place(state["number"], ROLE, round=len(state.get("verdicts", ())))
+    desk = bench.desk(state, drafted(previous) if previous else None)
+    prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
+    try:
+        made = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded)
+    except Unfinished as failure:
+        return {"proposal": None, "result": Result(status="rejected", message=str(failure))}
+    assert isinstance(made, Proposal)
+    given = state["brief"]
+    return {
+        "proposal": made.model_copy(
+            update={
+                "parent_id": given.parent_id,
+                "inspiration_ids": given.inspiration_ids,
+                "lesson_ids": tuple(lesson.id for lesson in given.lessons),
+            }
+        )
+    }
+
+
+def brief_text(state: State, bench: Bench) -> str:
+    given, entries = state["brief"], bench.archive.entries
+    previous = state.get("proposal")
+    objections = [verdict.reasons for verdict in state.get("verdicts", ())]
+    head = {
+        "role": ROLE,
+        "problem": bench.problem.name,
+        "experiment": state["number"],
+        **briefs.fields(given),
+        "draft_id": previous.program_id if previous else None,
+        "objections": objections,
+    }
+    draft = (
+        [texts.code("Your draft, which the critic sent back", d) for d in drafted(previous).values()]
+        if previous
+        else []
+    )
+    return texts.message(
+        head,
+        f"Experiment {state['number']}. {given.reason}",
+        "## What is known\n\n" + texts.table(bench.archive.leaderboard[:SHOWN])
+        if bench.archive.leaderboard
+        else "",
+        texts.lessons(given.lessons),
+        texts.code("Parent", entries[given.parent_id]),
+        *(texts.code("Inspiration", entries[name]) for name in given.inspiration_ids),
+        *draft,
+        "## The critic's objections\n\n" + "\n".join(f"* {o}" for o in objections) if objections else "",
+        "Propose one program. End with submit_program.",
+    )

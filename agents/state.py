@@ -1,0 +1,96 @@
+"""What flows through one experiment (State) and what it may use (Bench)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from langchain_core.language_models import BaseChatModel
+
+from agents.brief import Brief
+from memory.archive import Archive
+from memory.records import Analysis, Experiment, Lesson, Proposal, Result, Verdict
+from problems.problem import Problem
+from tools.desk import Desk, Draft, Program, Turn
+from tools.evaluation import Recorded
+
+REVISIONS = 2
+"""How often the critic may send a program back."""
+
+
+class State(TypedDict, total=False):
+    number: int
+    brief: Brief
+    proposal: Proposal | None
+    verdicts: tuple[Verdict, ...]
+    result: Result
+    analysis: Analysis | None
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that an experiment needs. Shared by threads; nothing in it changes during an experiment."""
+
+    problem: Problem
+    archive: Archive
+    """What the experiment may know: the session as it was when the experiment was due."""
+    models: Mapping[str, BaseChatModel]
+    """By role: proposer, critic, analyst."""
+    recorded: Recorded
+    """``Journal.recorded``."""
+    recall: Callable[[str, int], Sequence[Lesson]]
+    """(query, limit) -> lessons, best first."""
+    smoke: Callable[[str], Result]
+    evaluate: Callable[[str], Result]
+    """Source -> what the train games say."""
+    seed: int
+
+    def desk(self, state: State, drafts: Mapping[str, Program] | None = None) -> Desk:
+        """A fresh turn's desk. What was recalled once in an experiment is recalled the same again."""
+        number = state["number"]
+
+        def recall(query: str, limit: int) -> list[Lesson]:
+            return recorded_lessons(self, number, query, limit)
+
+        memory_is_used = "brief" not in state or state["brief"].memory
+        return Desk(
+            problem=self.problem,
+            archive=self.archive,
+            recall=recall if memory_is_used else _nothing,
+            smoke=self.smoke,
+            experiment=number,
+            turn=Turn(drafts=dict(drafts or {})),
+        )
+
+
+def recorded_lessons(bench: Bench, number: int, query: str, limit: int) -> list[Lesson]:
+    """Recall through the journal: the memory may have grown when an experiment is resumed."""
+    found = bench.recorded(
+        "recall",
+        f"{number} {limit} {query}",
+        lambda: {
+            "experiment": number,
+            "query": query,
+            "lessons": [lesson.model_dump(mode="json") for lesson in bench.recall(query, limit)],
+        },
+    )
+    return [Lesson.model_validate(lesson) for lesson in found["lessons"]]
+
+
+def drafted(proposal: Proposal, result: Result | None = None) -> dict[str, Program]:
+    """The program under discussion, so that tools find it by its id."""
+    draft = Draft(
+        program_id=proposal.program_id,
+        source=proposal.source,
+        result=result,
+        parent_id=proposal.parent_id,
+        hypothesis=proposal.hypothesis,
+        operator=proposal.operator,
+    )
+    return {proposal.program_id: draft}
+
+
+def _nothing(query: str, limit: int) -> list[Lesson]:
+    return []

@@ -1,0 +1,75 @@
+"""Messages: a fenced JSON block for programs, then the same in prose and code for language models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from memory.records import Lesson
+from problems.problem import Problem
+from tools.desk import Program
+
+
+@cache
+def _prompt(role: str) -> str:
+    return (Path(__file__).parent / "prompts" / f"{role}.md").read_text(encoding="utf-8")
+
+
+def system(role: str, problem: Problem) -> str:
+    """The role's prompt with the problem's statement."""
+    return f"{_prompt(role).rstrip()}\n\n# The problem: {problem.name}\n\n{problem.statement.strip()}\n"
+
+
+def message(head: dict[str, Any], *parts: str) -> str:
+    block = f"```json\n{json.dumps(head, ensure_ascii=False)}\n```"
+    return "\n\n".join([block, *(part for part in parts if part)])
+
+
+def code(title: str, program: Program) -> str:
+    """A program's source under a title that says how it did."""
+    return f"## {title}: {label(program)}\n\n{profile(program)}\n\n```python\n{program.source.rstrip()}\n```"
+
+
+def label(program: Program) -> str:
+    return f"{program.name} ({program.program_id})" if program.name else program.program_id
+
+
+def profile(program: Program) -> str:
+    """Scores per game in one line, or what went wrong."""
+    result = program.result
+    if result is None:
+        return "Not evaluated."
+    if result.status != "ok":
+        return f"Status {result.status}: {result.message}"
+    games = ", ".join(f"{game} {score:.4f}" for game, score in result.games.items())
+    stopped = " (stopped early as hopeless)" if result.stopped_early else ""
+    return f"Score {figure(result.score)}{stopped}: {games}."
+
+
+def table(programs: Sequence[Program]) -> str:
+    """Scores per game side by side, in Markdown."""
+    games = list(dict.fromkeys(game for p in programs if p.result for game in p.result.games))
+    lines = ["| program | score | " + " | ".join(games) + " |", "|---|---|" + "---|" * len(games)]
+    for program in programs:
+        scores = program.result.games if program.result else {}
+        cells = [label(program), figure(program.result.score if program.result else None)]
+        lines.append("| " + " | ".join(cells + [figure(scores.get(game)) for game in games]) + " |")
+    return "\n".join(lines)
+
+
+def lessons(found: Sequence[Lesson]) -> str:
+    if not found:
+        return ""
+    lines = [
+        f"* [{lesson.id}, {lesson.kind}, {lesson.status}; for: {len(lesson.supported_by)}, "
+        f"against: {len(lesson.contradicted_by)}] {lesson.text}"
+        for lesson in found
+    ]
+    return "## Lessons from earlier experiments\n\n" + "\n".join(lines)
+
+
+def figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

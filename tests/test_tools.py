@@ -1,0 +1,234 @@
+"""What the tools tell a role, also when the role is wrong."""
+
+import json
+
+import pytest
+from small import BROKEN, GAMES, HOPELESS, MOMENTUM, PLAIN, PROBLEM, SLOW, InProcess, judged, remembered
+
+from memory.archive import Archive
+from memory.records import Experiment, Lesson, Proposal, program_id
+from tools import novelty
+from tools.desk import Desk, Turn
+from tools.evaluation import bar_of
+from tools.registry import TOOLS, tools_for
+
+LESSON = Lesson(id="l1", text="Momentum helps.", kind="insight", problem="small", supported_by=("s/1", "s/2"))
+RENAMED = (
+    MOMENTUM.replace("velocity", "drift")
+    .replace("(self, gradient)", "(self, g)")
+    .replace("* gradient", "* g")
+)
+
+
+@pytest.fixture
+def desk():
+    evaluator, archive, evaluate = judged(remembered(), InProcess())
+    proposal = Proposal(
+        program_id=program_id(MOMENTUM), source=MOMENTUM, hypothesis="inertia", parent_id=program_id(PLAIN)
+    )
+    archive = archive.grown(Experiment(number=1, proposal=proposal, result=evaluate(MOMENTUM)))
+    return Desk(PROBLEM, archive, lambda query, limit: [LESSON][:limit], evaluator.smoke, 2, Turn())
+
+
+def use(desk, tool, role=None, **arguments):
+    role = role or next(role for role, tools in TOOLS.items() if tool in [t.__name__ for t in tools])
+    found = next(t for t in tools_for(role, desk) if t.name == tool)
+    return json.loads(found.invoke(arguments))
+
+
+def test_programs_are_listed_best_first_with_their_scores_per_game(desk):
+    listed = use(desk, "list_programs")["programs"]
+    assert {p["program_id"] for p in listed} == {program_id(s) for s in (PLAIN, SLOW, MOMENTUM)}
+    assert [p["score"] for p in listed] == sorted((p["score"] for p in listed), reverse=True)
+    assert all(set(p["games"]) == set(GAMES) for p in listed)
+    assert len(use(desk, "list_programs", limit=1)["programs"]) == 1
+
+
+def test_a_program_is_read_by_id_and_a_baseline_also_by_name(desk):
+    assert use(desk, "read_program", program_id=program_id(MOMENTUM))["source"] == MOMENTUM
+    assert use(desk, "read_program", program_id="plain")["source"] == PLAIN
+    assert use(desk, "read_program", program_id="#1")["hypothesis"] == "inertia"
+    assert "no program 'abc'" in use(desk, "read_program", program_id="abc")["error"]
+
+
+def test_curves_and_results_tell_no_time_of_the_clock(desk):
+    curves = use(desk, "read_curves", program_id="plain")["curves"]
+    assert len(curves["bowl_1"]["gap"]) == PROBLEM.settings["iterations"]
+    result = use(desk, "read_result", program_id="plain")
+    assert result["status"] == "ok"
+    assert "seconds" not in json.dumps(result) + json.dumps(curves)
+
+
+def test_comparison_is_second_minus_first(desk):
+    compared = use(desk, "compare_programs", first_id="slow", second_id="plain")
+    assert compared["score_difference"] > 0
+    assert compared["score_difference"] == pytest.approx(sum(compared["game_differences"].values()) / 4)
+    assert "+    RATE = 0.1" in compared["diff"]
+
+
+def test_nearest_is_the_one_that_differs_in_a_constant(desk):
+    nearest = use(desk, "nearest_programs", source=PLAIN.replace("0.1", "0.2"), limit=3)["nearest"]
+    assert nearest[0]["same_structure"]
+    assert nearest[0]["similarity"] == 1.0
+    assert nearest[-1]["program_id"] == program_id(MOMENTUM)
+    assert not nearest[-1]["same_structure"]
+
+
+def test_a_check_names_faults_and_twins(desk):
+    checked = use(desk, "check_program", source="class Rule:\n    pass\n")
+    assert checked["faults"] == ["`step` is missing"]
+    assert checked["duplicate_of"] is None
+    assert use(desk, "check_program", source=RENAMED)["duplicate_of"] == program_id(MOMENTUM)
+
+
+def test_a_smoke_run_says_why_a_program_fails_and_gives_no_score(desk):
+    run = use(desk, "smoke_run", source=BROKEN)
+    assert run["status"] == "error"
+    assert "SPEED" in run["message"]
+    assert "score" not in run
+    assert use(desk, "smoke_run", source="def f(:")["status"] == "rejected"
+
+
+def test_an_edit_makes_a_program_that_can_be_submitted_by_its_id(desk):
+    edits = [
+        {"search": "RATE = 0.1", "replace": "RATE = 0.2"},
+        {"search": "gradient\n", "replace": "gradient * 2\n"},
+    ]
+    edited = use(desk, "edit_program", program_id="plain", edits=edits)
+    assert "RATE = 0.2" in edited["source"]
+    assert "gradient * 2" in edited["source"]
+    assert use(desk, "submit_program", source=edited["program_id"], hypothesis="faster") == {
+        "program_id": edited["program_id"]
+    }
+    assert desk.turn.submission.source == edited["source"]
+
+
+@pytest.mark.parametrize(
+    ("search", "told"),
+    [
+        ("RATE = 0.3", "closest passage, line 4"),
+        ("gradient", "occurs 2 times (lines 6, 7)"),
+        ("", "`search` is empty"),
+        ("nothing like this at all", "quote it exactly"),
+    ],
+)
+def test_an_edit_that_does_not_fit_says_where_it_nearly_does(desk, search, told):
+    answer = use(desk, "edit_program", program_id="plain", edits=[{"search": search, "replace": "x"}])
+    assert told in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"source": PLAIN.replace("0.1", "0.3"), "hypothesis": " "}, "hypothesis is empty"),
+        ({"source": "x = 1", "hypothesis": "h"}, "`Rule` is missing"),
+        ({"source": RENAMED, "hypothesis": "h"}, "same as"),
+        ({"source": "", "hypothesis": "h"}, "program is empty"),
+        ({"source": "0123456789ab", "hypothesis": "h"}, "no program"),
+        ({"source": PLAIN}, "`hypothesis`: Field required"),
+        ({"source": 7, "hypothesis": "h"}, "`source`"),
+        ({"source": PLAIN, "hypothesis": "h", "extra": 1}, "`extra`"),
+    ],
+)
+def test_what_cannot_be_submitted_is_explained_and_the_turn_goes_on(desk, arguments, told):
+    assert told in use(desk, "submit_program", **arguments)["error"]
+    assert desk.turn.submission is None
+
+
+def test_verdict_and_analysis_end_a_turn(desk):
+    assert "decision" in use(desk, "give_verdict", decision="maybe", reasons="r")["error"]
+    assert use(desk, "give_verdict", decision="revise", reasons="too long")["decision"] == "revise"
+    assert desk.turn.submission.reasons == "too long"
+    lessons = [{"text": "Inertia helps.", "kind": "insight", "games": ["bowl_8"], "effect": 0.2}]
+    assert "kind" in use(desk, "submit_analysis", explanation="e", lessons=[{"text": "t"}])["error"]
+    assert use(desk, "submit_analysis", explanation="e", lessons=lessons) == {"lessons": 1}
+    assert desk.turn.submission.lessons[0].games == ("bowl_8",)
+
+
+def test_lessons_come_with_their_evidence(desk):
+    assert use(desk, "recall_lessons", query="momentum?")["lessons"][0]["supported_by"] == ["s/1", "s/2"]
+    assert "empty" in use(desk, "recall_lessons", query=" ")["error"]
+
+
+def test_every_tool_describes_itself_and_its_arguments(desk):
+    for role in TOOLS:
+        for tool in tools_for(role, desk):
+            schema = tool.args_schema.model_json_schema()
+            assert len(tool.description) > 20
+            assert all("description" in field for field in schema["properties"].values()), tool.name
+
+
+def test_programs_are_the_same_apart_from_names_prose_and_layout():
+    commented = MOMENTUM.replace("    KEPT", "    # why\n\n    KEPT").replace(
+        "class Rule:", 'class Rule:\n    "doc"'
+    )
+    assert novelty.same_program(MOMENTUM, RENAMED)
+    assert novelty.same_program(MOMENTUM, commented)
+    assert not novelty.same_program(PLAIN, SLOW)
+    assert novelty.same_structure(PLAIN, SLOW)
+    assert novelty.same_structure(PLAIN, PLAIN.replace("0.1", "-2"))
+    assert not novelty.same_structure(PLAIN, MOMENTUM)
+
+
+def test_methods_of_the_interface_keep_their_names():
+    """Two rules that do the same in different methods are different rules."""
+    one = "class Rule:\n    def first(self, x):\n        return x\n\n    def second(self, x):\n        return -x\n"
+    other = "class Rule:\n    def second(self, x):\n        return x\n\n    def first(self, x):\n        return -x\n"
+    assert not novelty.same_program(one, other)
+
+
+def test_similarity_grows_with_what_is_shared():
+    assert novelty.similarity(PLAIN, SLOW) == 1.0
+    assert 0.0 < novelty.similarity(PLAIN, MOMENTUM) < 1.0
+    assert novelty.similarity(PLAIN, "def f(:") == 0.0
+
+
+def test_an_evaluation_plays_cheapest_first_and_nothing_twice():
+    sandbox = InProcess()
+    evaluator, archive, evaluate = judged(remembered(), sandbox)
+    sandbox.runs.clear()
+    result = evaluate(MOMENTUM)
+    assert [game for _, game in sandbox.runs] == ["bowl_1", *GAMES]
+    assert evaluate(MOMENTUM) == result
+    assert len(sandbox.runs) == 1 + len(GAMES)
+    assert result.score == pytest.approx(sum(result.games.values()) / 4)
+    assert result.details["final_gap"] > 0
+    assert set(result.curves["bowl_8"]) == {"iterations", "gap"}
+
+
+def test_an_evaluation_ends_at_the_first_failure():
+    sandbox = InProcess()
+    evaluator, _, evaluate = judged(remembered(), sandbox)
+    late = PLAIN.replace("return -self", "assert abs(gradient) < 3\n        return -self")
+    result = evaluate(late)
+    assert result.status == "error"
+    assert result.message.startswith("bowl_4: line 7")
+    assert set(result.games) == {"bowl_1", "bowl_2"}
+    assert result.score is None
+    assert evaluate(BROKEN).games == {}
+    assert evaluate("x = 1").status == "rejected"
+
+
+def test_a_hopeless_program_stops_and_ranks_below_every_baseline():
+    sandbox = InProcess()
+    _, archive, evaluate = judged(remembered(), sandbox)
+    result = evaluate(HOPELESS)
+    assert result.stopped_early
+    assert set(result.games) == {"bowl_1", "bowl_2"}
+    assert result.score < min(entry.result.score for entry in archive.entries.values())
+
+
+def test_a_specialist_is_not_stopped():
+    _, archive, evaluate = judged(remembered(), InProcess())
+    bar = bar_of([baseline.result for baseline in archive.baselines])
+    good_on_second = {"bowl_1": -9.0, "bowl_2": bar.worst["bowl_2"] + 0.1}
+    assert not bar.stops(good_on_second)
+    assert not bar.stops({"bowl_1": -9.0})
+    assert bar.stops({"bowl_1": -9.0, "bowl_2": -9.0})
+    assert not bar_of([]).stops({"bowl_1": -9.0, "bowl_2": -9.0})
+
+
+def test_an_empty_archive_has_nothing_to_list():
+    desk = Desk(PROBLEM, Archive(), lambda query, limit: [], lambda source: None, 1, Turn())
+    assert use(desk, "list_programs") == {"programs": []}
+    assert use(desk, "nearest_programs", source=PLAIN)["nearest"] == []
