@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from problems.li2026.rounding import power, power_near, power_table, power_three_halves
 from problems.li2026.sweep import Averaging
 
 WARM_UP = 500
@@ -30,7 +31,7 @@ class State:
     policy: np.ndarray
     average: np.ndarray
     memory: np.ndarray
-    """The algorithm's own: [sequences] for AOD-CFR's moving averages, its first two entries for VAD-CFR's."""
+    """The algorithm's own: [sequences] for AOD-CFR's moving averages, the first entry for VAD-CFR's."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def match(weights: np.ndarray, first: np.ndarray, policy: np.ndarray, floor: flo
 
 def discount(t: float, exponent: float) -> float:
     """``t^x / (t^x + 1)``."""
-    return t**exponent / (t**exponent + 1.0)
+    return power(t, exponent) / (power(t, exponent) + 1.0)
 
 
 def cfr(state: State, r: np.ndarray, t: int, own: np.ndarray) -> None:
@@ -91,7 +92,7 @@ def dpcfr_plus(state: State, r: np.ndarray, t: int, own: np.ndarray) -> None:
 
     ``R t^x / (t^x + 1)`` from left to right: with the quotient first, Leduc's curve is lost at update 140.
     """
-    past, now = (t - 1) ** 2.3, t**2.3
+    past, now = power(t - 1, 2.3), power(t, 2.3)
     state.regrets[:] = np.maximum(state.regrets * past / (past + 1.0) + r, 0.0)
     match(state.regrets * now / (now + 1.0) + r, state.first, state.policy)
 
@@ -99,33 +100,35 @@ def dpcfr_plus(state: State, r: np.ndarray, t: int, own: np.ndarray) -> None:
 def vad_cfr(state: State, r: np.ndarray, t: int, own: np.ndarray) -> None:
     """VAD-CFR (Listing 5)."""
     weights = np.empty_like(r)
-    _vad(state.first, r, state.regrets, weights, state.memory, t)
+    _vad(state.first, r, state.regrets, weights, state.memory, t, power_table(t + 1.0, (1.5, -0.1)))
     match(weights, state.first, state.policy)
 
 
 @njit(cache=True)
 def _vad(
-    first: np.ndarray, r: np.ndarray, regrets: np.ndarray, weights: np.ndarray, averages: np.ndarray, t: int
+    first: np.ndarray,
+    r: np.ndarray,
+    regrets: np.ndarray,
+    weights: np.ndarray,
+    memory: np.ndarray,
+    t: int,
+    powers: np.ndarray,
 ) -> None:
-    """One moving average of regret magnitudes runs over all infosets in order (averages[0] in the regret
-    accumulator, [1] in the policy), because one object of each class serves all infosets in the paper."""
+    """One moving average of regret magnitudes, ``memory[0]``, runs over all infosets in order, because one
+    object of each class serves all infosets in the paper (two objects, but they see the same numbers)."""
     for i in range(len(first) - 1):
-        magnitude = np.max(np.abs(r[first[i] : first[i + 1]]))
-        averages[:2] = 0.1 * magnitude + 0.9 * averages[:2]
-        for step in range(2):
-            volatility = min(1.0, averages[step] / 2.0)
-            alpha = max(0.1, 1.5 - 0.5 * volatility)
-            beta = min(alpha, -0.1 - 0.5 * volatility)
-            keep_positive = (t + 1.0) ** alpha / ((t + 1.0) ** alpha + 1.0)
-            keep_negative = (t + 1.0) ** beta / ((t + 1.0) ** beta + 1.0)
-            optimism = 1.0 / (1.0 + t / 100.0) * max(0.0, 1.0 - 0.5 * volatility)
-            for s in range(first[i], first[i + 1]):
-                boosted = 1.1 * r[s] if r[s] > 0.0 else r[s]
-                kept = (keep_positive if regrets[s] >= 0.0 else keep_negative) * regrets[s]
-                if step == 0:
-                    regrets[s] = max(-20.0, kept + boosted)
-                else:
-                    weights[s] = max(0.0, kept + optimism * boosted) ** 1.5
+        memory[0] = 0.1 * np.max(np.abs(r[first[i] : first[i + 1]])) + 0.9 * memory[0]
+        volatility = min(1.0, memory[0] / 2.0)
+        grown = power_near(powers, 1, 1.5, 1.5 - 0.5 * volatility)
+        shrunk = power_near(powers, 2, -0.1, -0.1 - 0.5 * volatility)
+        keep_positive, keep_negative = grown / (grown + 1.0), shrunk / (shrunk + 1.0)
+        optimism = 1.0 / (1.0 + t / 100.0) * (1.0 - 0.5 * volatility)
+        for s in range(first[i], first[i + 1]):
+            boosted = 1.1 * r[s] if r[s] > 0.0 else r[s]
+            kept = (keep_positive if regrets[s] >= 0.0 else keep_negative) * regrets[s]
+            regrets[s] = max(-20.0, kept + boosted)
+            kept = (keep_positive if regrets[s] >= 0.0 else keep_negative) * regrets[s]
+            weights[s] = power_three_halves(max(0.0, kept + optimism * boosted))
 
 
 def aod_cfr(state: State, r: np.ndarray, t: int, own: np.ndarray) -> None:
@@ -144,8 +147,8 @@ def aod_cfr(state: State, r: np.ndarray, t: int, own: np.ndarray) -> None:
 
 
 def aod_averaging(t: int) -> Averaging:
-    power = (t + 1.0) ** (1.0 + 4.0 * min(1.0, t / 500.0))
-    return power / (power + 1.0), power, False
+    weight = power(t + 1.0, 1.0 + 4.0 * min(1.0, t / 500.0))
+    return weight / (weight + 1.0), weight, False
 
 
 ALGORITHMS = {
