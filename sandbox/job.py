@@ -53,10 +53,20 @@ class Outcome(Record):
     sandbox: str = ""
 
 
+class SandboxError(Exception):
+    """A failure of ours or of the machine, never of the program; the message is for a person."""
+
+
+class Unavailable(SandboxError):
+    """This kind of sandbox does not work on this machine; the message says why."""
+
+
 class Sandbox(Protocol):
     """Runs jobs, several threads at once, up to ``slots`` together."""
 
     name: str
+    about: str
+    """What this sandbox is, in one line."""
     slots: int
     uncovered: tuple[str, ...]
     """What this sandbox does not protect against, one sentence each."""

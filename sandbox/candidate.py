@@ -1,0 +1,180 @@
+"""The untrusted half: a zygote that has imported torch, and one fork of it per program.
+
+``python -m sandbox.candidate --socket FD_OR_PATH [--uid N] [--own-pids] [--layers seccomp,landlock]``
+
+The zygote never executes a program. It forks, the fork hardens itself, and only then runs the program's
+source; when the referee says so, the zygote kills what is left and tells how the fork ended. It holds no
+secret: no game, no environment, no file of ours. Imports nothing of ours but channel and harden.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import gc
+import io
+import json
+import linecache
+import os
+import random
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+
+from sandbox import channel, harden
+
+PROGRAM = "program.py"
+REQUEST, REPLY, CONTROL = 3, 4, 5
+"""Descriptors of a candidate. Besides them it has an empty standard input and its output pipe."""
+MESSAGE_CHARACTERS = 4000
+FRAMES = 8
+DYING_SECONDS = 1.0
+
+
+def main() -> None:
+    options = _options()
+    connection = _connect(options.socket)
+    _warm_up()
+    shield = harden.Shield(tuple(filter(None, options.layers.split(","))))
+    harden.become(options.uid)
+    connection.send(json.dumps({"python": sys.version.split()[0], "torch": torch.__version__}).encode())
+    rules: dict[str, dict[str, Any]] = {}
+    while True:
+        word, fds, _, _ = socket.recv_fds(connection, 16, 8)
+        if not word:
+            harden.sweep(options.own_pids)
+            sys.exit()
+        job = json.loads(bytes(channel.unseal(fds[0])))
+        rule = rules.setdefault(job["rule"], {}) or _execute(job["rule"], "rule.py", rules[job["rule"]])
+        pid = os.fork()
+        if pid == 0:
+            _become_candidate(job, fds[1:], shield)
+            _serve(job["program"], rule["serve"])
+        for fd in fds[1:]:
+            os.close(fd)
+        connection.send(json.dumps(_bury(connection, pid, options.own_pids)).encode())
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="sandbox.candidate")
+    parser.add_argument("--socket", required=True, help="descriptor or path of the referee's socket")
+    parser.add_argument("--uid", type=int, help="user to become after the imports")
+    parser.add_argument("--own-pids", action="store_true", help="every process of this user in sight is ours")
+    parser.add_argument("--layers", default="", help="seccomp,landlock: what must work; empty for neither")
+    return parser.parse_args()
+
+
+def _connect(where: str) -> socket.socket:
+    if where.isdigit():
+        return socket.socket(fileno=int(where))
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(where)
+    return connection
+
+
+def _warm_up() -> None:
+    """Do once what every candidate would otherwise do at its start, and what it could not do once hardened."""
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    torch.set_flush_denormal(True)
+    x = torch.ones(8, 8, requires_grad=True)
+    (x @ x).softmax(-1).sum().backward()
+    torch.from_numpy(np.zeros(8)).index_add_(0, torch.arange(8), torch.ones(8))
+    gc.collect()
+    gc.freeze()
+
+
+def _execute(source: str, name: str, namespace: dict[str, Any]) -> dict[str, Any]:
+    namespace.update(__name__=name.removesuffix(".py"), __file__=name)
+    exec(compile(source, name, "exec"), namespace)  # the only place where a program comes alive
+    return namespace
+
+
+def _become_candidate(job: dict[str, Any], fds: list[int], shield: harden.Shield) -> None:
+    """Keep three descriptors and the output, seed every generator alike, and give up the rest."""
+    request, reply, control, output = fds
+    null = os.open(os.devnull, os.O_RDONLY)
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in (null, output, output, request, reply, control)]
+    for target, fd in enumerate(high):
+        os.dup2(fd, target)
+    sys.stdout = sys.stderr = io.TextIOWrapper(
+        io.FileIO(1, "w", closefd=False), encoding="utf-8", errors="backslashreplace", write_through=True
+    )
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    os.sched_setaffinity(0, {job["core"]})
+    shield.raise_(CONTROL + 1, job["memory_mb"], job["cpu_seconds"])
+
+
+def _serve(source: str, serve: Callable[..., list[Callable[[], object]]]) -> NoReturn:
+    """Execute the program, then answer crossings until it fails; ends by being killed."""
+    control = socket.socket(fileno=CONTROL)
+    ballast = bytearray(1 << 20)
+    linecache.cache[PROGRAM] = (len(source), None, source.splitlines(True), PROGRAM)
+    calls: list[Callable[[], object]] = []
+    try:
+        program = _execute(source, PROGRAM, {})
+        os.write(REPLY, channel.DONE)
+        while word := os.read(REQUEST, 1):
+            if word[0] == channel.OPEN:
+                _, (setup_fd, arrays_fd), _, _ = socket.recv_fds(control, 16, 2)
+                setup, specs = channel.unpack_setup(channel.unseal(setup_fd))
+                calls = serve(program, setup, channel.map_arrays(arrays_fd, specs))
+            else:
+                calls[word[0]]()
+            os.write(REPLY, channel.DONE)
+    except BaseException as error:
+        del ballast  # so that there is room to say that there is no room
+        control.send(json.dumps(_report(error)).encode())
+        os.write(REPLY, channel.FAILED)
+    while True:
+        signal.pause()
+
+
+def _report(error: BaseException) -> dict[str, str]:
+    """What the program's author needs: the error and the program's own lines, nothing of the host."""
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return {"status": "out_of_memory", "message": f"out of memory{_where(error)}"}
+    if isinstance(error, SyntaxError) and error.filename == PROGRAM:
+        return {"status": "error", "message": f"SyntaxError: {error.msg} (line {error.lineno}: {error.text})"}
+    text = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
+    return {"status": "error", "message": f"{text}{_where(error)}"}
+
+
+def _where(error: BaseException) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == PROGRAM]
+    return "".join(f"\n  line {frame.lineno}, in {frame.name}: {frame.line}" for frame in frames[-FRAMES:])
+
+
+def _bury(connection: socket.socket, pid: int, own_pids: bool) -> dict[str, Any]:
+    """Wait for the referee's word, end the fork and all it left, tell how it ended.
+
+    On ``died`` the fork is given a moment to become reapable: its pipe closes a little earlier.
+    """
+    patience = DYING_SECONDS if connection.recv(16) == b"died" else 0.0
+    deadline = time.monotonic() + patience
+    done, status, usage = os.wait4(pid, os.WNOHANG)
+    while not done and time.monotonic() < deadline:
+        time.sleep(0.001)
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+    if not done:
+        os.kill(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+    return {
+        "ended_itself": bool(done),
+        "exit_code": os.waitstatus_to_exitcode(status),
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "leftovers": harden.sweep(own_pids),
+    }
+
+
+if __name__ == "__main__":
+    main()
