@@ -29,9 +29,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def append_line(file: int, size: int, line: bytes, sync: bool) -> None:
-    """Add a line to a file of ``size`` bytes. Raises OSError and leaves no part of the line behind."""
-    rest = memoryview(line + b"\n")
+def append_whole(file: int, size: int, block: bytes, sync: bool) -> None:
+    """Add a block to a file of ``size`` bytes. Raises OSError and leaves no part of the block behind."""
+    rest = memoryview(block)
     try:
         while rest:
             rest = rest[os.write(file, rest) :]

