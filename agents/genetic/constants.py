@@ -12,6 +12,8 @@ NICE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 1
 NICE += (2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100, 200)
 TINY = 1e-5
 """Smaller literals guard a division; they are not worth tuning."""
+ZERO = 0.3
+"""How often a literal zero is thought of as a constant at all."""
 
 
 def tune_constant(scene: Scene) -> Change | None:
@@ -67,9 +69,8 @@ def mix_constants(scene: Scene) -> Change | None:
             moves.append(f"`{name}` {mine:g} to {new:g}")
     if not moves:
         return None
-    return Change(
-        f"moving constants towards those of {donor.name} ({', '.join(moves)})", "share what made them good"
-    )
+    what = f"moving constants towards those of {donor.name} ({', '.join(moves)})"
+    return Change(what, "share what made them good", donor.name)
 
 
 def perturbed(value: Number, random: Random) -> Number:
@@ -95,7 +96,8 @@ def _step(value: Number, random: Random) -> float:
         return value * random.lognormvariate(0, random.choice((0.1, 0.3, 0.8)))
     if way < 0.9:
         return sign * random.choice([nice for nice in NICE if size / 4 <= nice <= size * 4] or [size * 2])
-    return value + random.choice((-1, -0.5, 0.5, 1))
+    step = 0.05 if size <= 1 else 0.5
+    return value + random.choice((-2, -1, 1, 2)) * step
 
 
 def _tunable_literals(scene: Scene) -> list[Slot]:
@@ -106,7 +108,8 @@ def _tunable_literals(scene: Scene) -> list[Slot]:
         dimension = isinstance(slot.parent, ast.keyword) and slot.parent.arg not in ("min", "max")
         if value is not None and inside and not dimension and not 0 < abs(value) < TINY:
             found.append(slot)
-    return found
+    settled = [slot for slot in found if number_of(slot.node) == 0]
+    return found if scene.random.random() < ZERO else [slot for slot in found if slot not in settled]
 
 
 def _role(slot: Slot) -> str:

@@ -114,7 +114,8 @@ def delete_term(scene: Scene) -> Change | None:
 
 def add_floor(scene: Scene) -> Change | None:
     """Bound what a state may become from below or above, or move such a bound."""
-    updates = [u for u in scene.updates() if scene.kinds.attributes.get(u[1]) in (ENTRY, GROUP)]
+    updates = [u for u in scene.updates() if scene.kinds.signed(u[1]) or "min=0.0" in ast.unparse(u[2])]
+    updates = [u for u in updates if scene.kinds.attributes.get(u[1]) in (ENTRY, GROUP)]
     choice = scene.pick(updates)
     if choice is None or not scene.has_torch:
         return None

@@ -33,6 +33,8 @@ TIME_NAMES = frozenset({"t", "it", "iteration", "step", "epoch", "time"})
 ELEMENTWISE = frozenset(
     "clamp relu sqrt exp log log1p tanh abs sign maximum minimum where pow square sigmoid zeros_like ones_like".split()
 )
+NEVER_NEGATIVE = frozenset({"policy", "reach", "realisation", "opponent_reach", "probability"})
+"""Arguments that hold probabilities."""
 PASSES = 6
 
 
@@ -82,6 +84,25 @@ class Kinds:
         return found + [
             f"self.{name}" for name, known in self.attributes.items() if known == kind and not name.isupper()
         ]
+
+    def signed(self, name: str) -> bool:
+        """Can an argument or attribute hold negative numbers, as far as its updates tell?"""
+        if name in NEVER_NEGATIVE:
+            return False
+        values = [
+            node.value
+            for method in self.program.rules.values()
+            for node in ast.walk(method)
+            if isinstance(node, ast.Assign) and own_attribute(node.targets[0]) == name
+            or isinstance(node, ast.AugAssign) and own_attribute(node.target) == name
+        ]
+        if not values:
+            return True
+        names = {n.id for value in values for n in ast.walk(value) if isinstance(n, ast.Name)}
+        arrays = {n for n in names if self.names.get(("", n)) in (GROUP, ENTRY)}
+        minus = any(isinstance(n, ast.Sub) for value in values for n in ast.walk(value))
+        floored = all("min=0.0" in ast.unparse(value) for value in values)
+        return not floored and (bool(arrays - NEVER_NEGATIVE) or minus and not arrays)
 
     def time(self, method: str) -> str | None:
         """The argument that counts iterations."""

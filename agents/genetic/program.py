@@ -175,6 +175,24 @@ def _is_numeric(node: ast.expr, objects: set[str]) -> bool:
     return isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call)
 
 
+def modules(program: Program) -> set[str]:
+    """Names of modules that a program mentions or imports."""
+    imported = {alias.asname or alias.name for s in program.tree.body if isinstance(s, ast.Import) for alias in s.names}
+    return imported | {n.id for n in ast.walk(program.rule) if isinstance(n, ast.Name) and n.id in MODULES}
+
+
+def import_missing(program: Program) -> None:
+    """Import the modules that are mentioned and not yet imported; drop imports of those that are not mentioned."""
+    mentioned = {n.id for n in ast.walk(program.tree) if isinstance(n, ast.Name)}
+    body = program.tree.body
+    imports = [s for s in body if isinstance(s, ast.Import) and s.names[0].name in MODULES]
+    for unused in [s for s in imports if (s.names[0].asname or s.names[0].name) not in mentioned]:
+        body.remove(unused)
+    present = {s.names[0].asname or s.names[0].name for s in imports}
+    place = 1 if ast.get_docstring(program.tree) is not None else 0
+    body[place:place] = [ast.Import([ast.alias(n)]) for n in sorted((mentioned & MODULES) - present)]
+
+
 def own_attribute(node: ast.AST) -> str | None:
     """``x`` when the node reads or writes ``self.x``."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":

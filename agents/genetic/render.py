@@ -42,30 +42,31 @@ def ancestors_of(program: Program) -> tuple[str, ...]:
 
 def describe(program: Program) -> str:
     """What the methods do, from their statements: always true of the source, whatever made it."""
+    values = {name: ast.unparse(node.value) for name, node in program.constants.items()}
     clauses = []
     for name, method in program.rules.items():
-        parts = [part for statement in method.body if (part := _clause(statement))]
+        parts = [part for statement in method.body if (part := _clause(statement, values))]
         if parts:
-            clauses.append(f"`{name}`: {', '.join(parts)}")
+            clauses.append(f"`{name}` {', '.join(parts)}")
     return "; ".join(clauses) + "." if clauses else ""
 
 
-def _clause(statement: ast.stmt) -> str:
+def _clause(statement: ast.stmt, values: dict[str, str]) -> str:
+    def short(node: ast.AST) -> str:
+        plain = re.sub(r"self\.([A-Z_0-9]+)\b", lambda found: values.get(found[1], found[1]), ast.unparse(node))
+        return re.sub(r"\b(self|torch|infosets)\.", "", plain).replace("infosets.", "")
+
     if isinstance(statement, ast.Return) and statement.value is not None:
-        words = f"returns {_short(statement.value)}"
+        words = f"returns {short(statement.value)}"
     elif isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
-        words = f"adds {_short(statement.value)} to {_short(statement.target)}"
+        words = f"adds {short(statement.value)} to {short(statement.target)}"
     elif isinstance(statement, ast.Assign):
-        words = f"sets {_short(statement.targets[0])} to {_short(statement.value)}"
+        words = f"sets {short(statement.targets[0])} to {short(statement.value)}"
     elif isinstance(statement, ast.If) and isinstance(statement.body[0], ast.Return):
-        words = f"nothing if {_short(statement.test)}"
+        words = f"does nothing if {short(statement.test)}"
     else:
         return ""
     return words if len(words) <= CLAUSE else words[: CLAUSE - 1].rsplit(" ", 1)[0] + " …"
-
-
-def _short(node: ast.AST) -> str:
-    return re.sub(r"\b(self|torch|infosets)\.", "", ast.unparse(node)).replace("infosets.", "")
 
 
 def _class(rule: ast.ClassDef, known: dict[tuple[str, str], str], prose: str) -> str:

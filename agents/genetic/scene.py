@@ -10,7 +10,7 @@ from random import Random
 from typing import TypeVar
 
 from agents.genetic.kinds import ENTRY, GROUP, TIME, Kinds
-from agents.genetic.program import Number, Program, Slot, own_attribute, read_attributes, slots, text
+from agents.genetic.program import Number, Program, Slot, modules, own_attribute, read_attributes, slots, text
 
 T = TypeVar("T")
 
@@ -23,6 +23,8 @@ class Change:
     """Gerund clause: what was done to which method."""
     why: str
     """Verb phrase: what the change is expected to do."""
+    donor: str = ""
+    """Name of the program whose material was used."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,10 @@ class Scene:
     def kinds(self) -> Kinds:
         return Kinds(self.program)
 
-    @property
+    @cached_property
     def has_torch(self) -> bool:
-        return any(
-            isinstance(node, ast.Name) and node.id == "torch" for node in ast.walk(self.program.tree)
-        ) or any(
-            isinstance(node, ast.Import) and node.names[0].name == "torch" for node in self.program.tree.body
-        )
+        """Do the programs of this problem compute with PyTorch?"""
+        return any("torch" in modules(program) for program in (self.program, *(d.program for d in self.donors)))
 
     def pick(self, items: Sequence[T]) -> T | None:
         return self.random.choice(items) if items else None

@@ -23,12 +23,12 @@ def discount_state(scene: Scene) -> Change | None:
         return None
     method, state, statement = choice
     time = scene.kinds.time(method)
-    signed = scene.has_torch and not _is_floored(scene, state) and scene.random.random() < 0.5
+    signed = scene.has_torch and scene.kinds.signed(state) and scene.random.random() < 0.5
     factors = [_fade(scene, time) for _ in range(1 + signed)]
     factor = factors[0]
     if signed:
         factor = expression(
-            f"torch.where(self.{state} > 0, _0, _1)", _array(scene, factors[0]), _array(scene, factors[1])
+            f"torch.where(self.{state} > 0, _0, _1)", *factors
         )
     body = scene.program.methods[method].body
     late = scene.random.random() < 0.3
@@ -61,7 +61,8 @@ def sharpen(scene: Scene) -> Change | None:
     for slot in scene.array_slots():
         parent = slot.parent
         if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
-            if parent.func.attr in NORMALISERS and slot.field == "args":
+            sharp = isinstance(slot.node, ast.BinOp) and isinstance(slot.node.op, ast.Pow)
+            if parent.func.attr in NORMALISERS and slot.field == "args" and not sharp:
                 options.append(slot)
     slot = scene.pick(options)
     if slot is None or not scene.has_torch:
@@ -69,7 +70,9 @@ def sharpen(scene: Scene) -> Change | None:
     power = scene.random.choice((0.5, 0.75, 1.25, 1.5, 2.0, 3.0))
     constant = scene.program.add_constant("CONTRAST", power)
     what = f"raising the weights `{text(slot.node)}` to the power {power:g} before they are normalised in `{slot.method}`"
-    slot.fill(expression("torch.clamp(_0, min=0.0) ** _1", slot.node, constant))
+    state = own_attribute(slot.node)
+    clean = state is not None and not scene.kinds.signed(state)
+    slot.fill(expression("_0 ** _1" if clean else "torch.clamp(_0, min=0.0) ** _1", slot.node, constant))
     why = "concentrate on the best entries" if power > 1 else "keep more entries in play"
     return Change(what, why)
 
@@ -110,7 +113,8 @@ def scale_input(scene: Scene) -> Change | None:
 
 def tell_signs_apart(scene: Scene) -> Change | None:
     """Give the positive part of an argument another weight than the negative part."""
-    slot = scene.pick(_argument_slots(scene))
+    slots = [slot for slot in _argument_slots(scene) if scene.kinds.signed(text(slot.node))]
+    slot = scene.pick(slots)
     if slot is None or not scene.has_torch:
         return None
     name = text(slot.node)
@@ -127,16 +131,6 @@ def _fade(scene: Scene, time: str | None) -> ast.expr:
     if form == "_0":
         values = (0.5, 0.8, 0.9, 0.95, 0.99)
     return expression(form.format(t=time), scene.program.add_constant("FADE", scene.random.choice(values)))
-
-
-def _array(scene: Scene, factor: ast.expr) -> ast.expr:
-    """A number as ``torch.where`` takes it beside another number."""
-    return factor
-
-
-def _is_floored(scene: Scene, state: str) -> bool:
-    """Is a state kept above zero by its own update?"""
-    return any(s == state and "min=0.0" in ast.unparse(statement) for _, s, statement in scene.updates())
 
 
 def _anticipations(scene: Scene) -> list[tuple[Slot, str]]:

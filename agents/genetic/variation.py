@@ -11,7 +11,14 @@ from random import Random
 from agents.genetic.interface import narrow, observe, widen
 from agents.genetic.kinds import TIME, Kinds
 from agents.genetic.operators import OPERATORS
-from agents.genetic.program import MODULES, Program, assigned_attributes, own_attribute, read_attributes
+from agents.genetic.program import (
+    MODULES,
+    Program,
+    assigned_attributes,
+    import_missing,
+    own_attribute,
+    read_attributes,
+)
 from agents.genetic.render import ancestors_of, render
 from agents.genetic.scene import Change, Donor, Scene
 from agents.genetic.simplify import simplify
@@ -20,6 +27,7 @@ from tools.novelty import fingerprint
 STEPS = (1, 1, 1, 1, 2, 2, 3)
 """How many operators are applied in a row, drawn evenly: mostly small steps, some large."""
 TRIES = 60
+MOST_ANCESTORS = 4
 COMFORTABLE, LARGEST = 260, 480
 """Syntax nodes of a rule: above the first, growing becomes improbable; above the second, impossible."""
 
@@ -50,9 +58,10 @@ def vary(
             continue
         simplify(program)
         narrow(program, interface)
+        import_missing(program)
         if not _is_acceptable(program, parent, random):
             continue
-        source = render(program, _ancestors(parent, donors, names, changes))
+        source = render(program, _ancestors(parent, donors, changes))
         if _identity(Program(source)) not in taken:
             return Variation(source, "+".join(names), tuple(changes))
     return None
@@ -134,12 +143,10 @@ def _stores(node: ast.AST) -> bool:
     return isinstance(getattr(node, "ctx", None), ast.Store)
 
 
-def _ancestors(
-    parent: Program, donors: Sequence[Donor], names: Sequence[str], changes: Sequence[Change]
-) -> tuple[str, ...]:
-    """The parent's, and a donor's whose material went in."""
+def _ancestors(parent: Program, donors: Sequence[Donor], changes: Sequence[Change]) -> tuple[str, ...]:
+    """The parent's, and those of a donor whose material went in."""
     found = list(ancestors_of(parent))
     for donor in donors:
-        if any(donor.name in change.what for change in changes):
+        if any(change.donor == donor.name for change in changes):
             found += [name for name in ancestors_of(donor.program) if name not in found]
-    return tuple(found[:4])
+    return tuple(found[:MOST_ANCESTORS])
