@@ -1,0 +1,308 @@
+"""Workers in Docker, and the image they run in. The only file that talks to a Docker engine.
+
+One container is one worker: the referee is its main process under the engine's init, attached to our
+stdin and stdout; the candidate's zygote is started beside it as a second user. The container has no network,
+no writable file system, no capability, and lives no longer than the process that started it: the end of its
+stdin ends it. Not covered: a fault of the kernel itself, which the container shares with the host.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import re
+import shutil
+import socket
+import struct
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import docker
+import docker.errors
+import requests
+
+from sandbox import image
+from sandbox.job import SandboxError, Unavailable
+from sandbox.pool import Pool
+
+LOCAL_BASE = "equilibrist-base:bookworm"
+"""What `make base` makes; taken for the base wherever it is."""
+OWNER = "equilibrist.owner"
+"""Label that says which process a container belongs to."""
+WALL = "/run/wall/socket"
+"""Where the zygote meets the referee: a file system of 16 kB that only the referee may write to."""
+MEMORY_MB = 4096
+"""Of one container: both halves with their imports, the games' arrays, and what a job may allocate."""
+PIDS = 64
+_WAIT = f"until [ -S {WALL} ]; do sleep 0.02; done"
+_START = f"exec python3 -m sandbox.candidate --socket {WALL} --own-pids --layers seccomp,landlock?"
+ZYGOTE = ["sh", "-c", f"{_WAIT}; {_START}"]
+FRAME = struct.Struct(">BxxxL")
+"""Header of a part of a container's output: stream, three empty bytes, size."""
+STDOUT = 1
+LOG_PARTS, LOG_CHARACTERS = 64, 4000
+
+
+ABOUT = "two users of one container: no network, read-only, no capabilities, bounded memory and processes"
+UNCOVERED = ("A fault of the kernel, which a container shares with this machine.",)
+
+
+def docker_pool(slots: int, say: Callable[[str], None] = print) -> Pool:
+    """Containers of an image, which is built if it is missing. Raises Unavailable, with what to do about it."""
+    engine = connect()
+    remove_leftovers(engine)
+    tag = ensure_image(engine, say)
+    return Pool("docker", ABOUT, UNCOVERED, slots, lambda number: DockerWorker(engine, tag))
+
+
+def connect() -> Any:
+    """A client of the engine that the docker command line would use. Raises Unavailable."""
+    try:
+        engine = docker.from_env(timeout=120)
+        engine.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise Unavailable(_reason(error)) from None
+    return engine
+
+
+def missing_image(engine: Any) -> str | None:
+    """Name of the image that this source tree needs, if the engine lacks it."""
+    tag = image.code_tag()
+    return None if _has(engine, tag) else tag
+
+
+def ensure_image(engine: Any, say: Callable[[str], None], base: str = "") -> str:
+    """Name of the image that this source tree needs, built first if the engine lacks it.
+
+    Raises Unavailable, with the next step for a person, when there is no base image and no way to pull one.
+    """
+    tag, packages = image.code_tag(), image.packages_tag()
+    if _has(engine, tag):
+        return tag
+    if not _has(engine, packages):
+        _build_packages(engine, packages, base, say)
+    with tempfile.TemporaryDirectory() as folder:
+        image.lay_out_code(Path(folder))
+        _build(engine, Path(folder), tag, {"PACKAGES": packages}, "none", say)
+    return tag
+
+
+def _build_packages(engine: Any, tag: str, base: str, say: Callable[[str], None]) -> None:
+    base = base or (LOCAL_BASE if _has(engine, LOCAL_BASE) else _default_base())
+    _ensure_base(engine, base, say)
+    say(f"fetching the packages of {tag}")
+    context = image.ROOT / ".image" / "packages"
+    image.lay_out_packages(context)
+    network = "none" if base == LOCAL_BASE else "host"
+    _build(engine, context, tag, {"BASE": base}, network, say)
+    shutil.rmtree(context)
+
+
+class DockerWorker:
+    """A referee and a zygote in one container, ready for one job at a time. See pool.Worker."""
+
+    def __init__(self, engine: Any, tag: str) -> None:
+        """Raises SandboxError when the engine refuses the container."""
+        self._engine, self._id = engine, ""
+        try:
+            self._id = engine.api.create_container(**_container(engine, tag))["Id"]
+            referee = _open(
+                engine.api.attach_socket(self._id, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            )
+            engine.api.start(self._id)
+            zygote = engine.api.exec_create(self._id, ZYGOTE, user="candidate")
+            candidate = _open(engine.api.exec_start(zygote["Id"], socket=True))
+        except (docker.errors.APIError, requests.RequestException) as error:
+            self.kill()
+            raise SandboxError(f"the Docker engine refuses a sandbox: {_brief(error)}") from None
+        self.name = f"container {self._id[:12]}"
+        self._log = collections.deque[bytes](maxlen=LOG_PARTS)
+        self.stdin: BinaryIO = referee.makefile("wb")
+        self.stdout: BinaryIO = _demultiplex(referee, self._log)
+        _demultiplex(candidate, self._log).close()
+
+    def kill(self) -> None:
+        """Ends the container and all that runs in it. May be called from any thread, and twice."""
+        if self._id:
+            _remove(self._engine, self._id)
+
+    def log(self) -> str:
+        """The end of what both halves wrote to their standard error; a program's output never gets there."""
+        return b"".join(self._log).decode(errors="replace")[-LOG_CHARACTERS:]
+
+
+def remove_leftovers(engine: Any) -> int:
+    """Removes containers whose owner on this machine has ended, and returns how many there were.
+
+    Containers of other machines that share the engine, and of sessions that are running, stay.
+    """
+    found = engine.api.containers(all=True, filters={"label": OWNER})
+    dead = [entry["Id"] for entry in found if _is_dead(entry["Labels"][OWNER])]
+    for container in dead:
+        _remove(engine, container)
+    return len(dead)
+
+
+def _container(engine: Any, tag: str) -> dict[str, Any]:
+    host = engine.api.create_host_config(
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        ipc_mode="none",
+        tmpfs={str(Path(WALL).parent): "size=16k,nr_inodes=8,mode=0711,uid=10001,gid=10001,noexec"},
+        mem_limit=f"{MEMORY_MB}m",
+        memswap_limit=f"{MEMORY_MB}m",
+        nano_cpus=1_000_000_000,
+        pids_limit=PIDS,
+        init=True,
+        auto_remove=True,
+        log_config={"Type": "none"},
+    )
+    return {
+        "image": tag,
+        "command": ["python3", "-m", "sandbox.referee", "--listen", WALL, "--candidate-uid", "10002"],
+        "user": "referee",
+        "hostname": "sandbox",
+        "stdin_open": True,
+        "labels": {OWNER: _owner(os.getpid())},
+        "host_config": host,
+        "use_config_proxy": False,
+    }
+
+
+def _open(stream: Any) -> socket.socket:
+    raw: socket.socket = getattr(stream, "_sock", stream)
+    raw.settimeout(None)
+    return raw
+
+
+def _demultiplex(connection: socket.socket, log: collections.deque[bytes]) -> BinaryIO:
+    """What a process in a container writes: its stdout as a plain pipe, its stderr in parts to ``log``."""
+    reader, writer = os.pipe()
+    threading.Thread(target=_pump, args=(connection, writer, log), daemon=True).start()
+    return os.fdopen(reader, "rb")
+
+
+def _pump(connection: socket.socket, writer: int, log: collections.deque[bytes]) -> None:
+    with contextlib.suppress(OSError), os.fdopen(writer, "wb", buffering=0) as out:
+        frames = connection.makefile("rb")
+        while header := frames.read(FRAME.size):
+            stream, size = FRAME.unpack(header)
+            part = frames.read(size)
+            if stream == STDOUT:
+                out.write(part)
+            else:
+                log.append(part)
+
+
+def _remove(engine: Any, container: str) -> None:
+    with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError, requests.RequestException):
+        engine.api.remove_container(container, force=True)
+
+
+def _owner(pid: int) -> str:
+    """Names a process for ever: this boot of this machine, pid namespace, pid, and when it started."""
+    return f"{_machine()} {pid} {_started(pid)}"
+
+
+def _is_dead(owner: str) -> bool:
+    machine, _, process = owner.rpartition(" ")[0].rpartition(" ")
+    return machine == _machine() and owner != _owner(int(process))
+
+
+def _machine() -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+
+
+def _started(pid: int) -> str:
+    """Start time of a process in clock ticks since boot (proc(5), stat, field 22), or "" if it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state == "Z" else fields[18]
+
+
+def _has(engine: Any, name: str) -> bool:
+    try:
+        engine.api.inspect_image(name)
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
+def _default_base() -> str:
+    found = re.search(r"^ARG BASE=(\S+)$", (image.ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def _ensure_base(engine: Any, base: str, say: Callable[[str], None]) -> None:
+    if _has(engine, base):
+        return
+    say(f"pulling {base}")
+    try:
+        engine.images.pull(base)
+    except (docker.errors.APIError, requests.RequestException) as error:
+        raise Unavailable(
+            f"the base image {base} is neither here nor to be pulled ({_brief(error)}); "
+            f"`make base` as root makes one from Debian's packages, then `make image`"
+        ) from None
+
+
+def _build(
+    engine: Any, context: Path, tag: str, arguments: dict[str, str], network: str, say: Callable[[str], None]
+) -> None:
+    """One `docker build`; each of its steps is said."""
+    log = engine.api.build(
+        path=str(context),
+        tag=tag,
+        buildargs=arguments,
+        network_mode=network,
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    said: collections.deque[str] = collections.deque(maxlen=20)
+    for entry in log:
+        text = entry.get("stream", "")
+        said.append(text)
+        if "error" in entry:
+            raise Unavailable(f"building {tag} failed: {entry['error'].strip()}\n{''.join(said).strip()}")
+        if text.startswith("Step "):
+            say(f"building {tag}: {text.strip()}")
+
+
+def _reason(error: Exception) -> str:
+    where = os.environ.get("DOCKER_HOST", "its usual socket")
+    text = str(error)
+    if "PermissionError" in text:
+        return f"this user may not use the Docker engine at {where} (is the user in group docker?)"
+    if "FileNotFoundError" in text or "ConnectionRefusedError" in text:
+        return f"no Docker engine answers at {where} (is it installed and started?)"
+    return f"the Docker engine at {where} cannot be used: {_brief(error)}"
+
+
+def _brief(error: Exception) -> str:
+    return str(getattr(error, "explanation", None) or error).splitlines()[0][:200]
+
+
+def main() -> None:
+    """`make image`: builds what is missing; an argument names another base image."""
+    try:
+        engine = connect()
+        print(f"{ensure_image(engine, print, *sys.argv[1:2])} is ready")
+    except SandboxError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
