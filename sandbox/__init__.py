@@ -10,30 +10,58 @@ if TYPE_CHECKING:
     from sandbox.pool import Pool
 
 SANDBOXES = {
-    "docker": "sandbox.docker:docker",
-    "bubblewrap": "sandbox.local:bubblewrap",
-    "landlock": "sandbox.local:landlock",
-    "unconfined": "sandbox.local:unconfined",
+    "docker": "sandbox.docker",
+    "bubblewrap": "sandbox.local",
+    "landlock": "sandbox.local",
+    "unconfined": "sandbox.local",
 }
-"""Strongest first. Each names a function of the number of slots; it is imported only when it is tried,
-for a candidate's process imports this package too. It raises Unavailable when it cannot work here."""
+"""Strongest first. ``NAME_pool(slots)`` in the module makes one, or raises Unavailable. The module is imported
+only when it is tried, for a candidate's process imports this package too."""
 AUTOMATIC = ("docker", "bubblewrap", "landlock")
 """What may be chosen without being asked for by name."""
 
 
-def open_sandbox(choice: str = "auto", *, slots: int = 1, say: Callable[[str], None] = print) -> Pool:
+def open_sandbox(choice: str = "auto", slots: int = 1, say: Callable[[str], None] = print) -> Pool:
     """A running sandbox that has proved that it can run a program; close it, or use it with ``with``.
 
     ``auto`` takes the strongest that works and says why no stronger one did. Raises Unavailable when the one
     asked for, or every automatic one, does not work here.
     """
-    if choice != "auto":
-        return _proved(choice, slots, say)
-    refused = []
-    for name in AUTOMATIC:
+    from sandbox.job import Unavailable
+
+    names = AUTOMATIC if choice == "auto" else (choice,)
+    reasons = []
+    for name in names:
         try:
-            return _proved(name, slots, say)
+            pool = _proved(name, slots)
         except Unavailable as error:
-            say(f"Sandbox {name} is not available: {error}")
-            refused.append(name)
-    raise Unavailable("No sandbox works on this machine. `equilibrist doctor` says what is missing for each.")
+            reasons.append(f"No {name} sandbox: {error}")
+            continue
+        for reason in reasons:
+            say(reason)
+        say(f"Sandbox: {name}, {pool.about}.")
+        return pool
+    raise Unavailable("\n".join(reasons))
+
+
+def _proved(name: str, slots: int) -> Pool:
+    """A pool that has run an honest program. Raises Unavailable."""
+    from sandbox.job import Job, SandboxError, Unavailable
+
+    if name not in SANDBOXES:
+        raise Unavailable(f"there is none of that name; there are {', '.join(SANDBOXES)}")
+    from sandbox.attacks.target import HONEST, TARGET
+
+    pool: Pool = getattr(importlib.import_module(SANDBOXES[name]), f"{name}_pool")(slots)
+    job = Job(
+        problem=TARGET.name, program=HONEST, game=TARGET.smoke[0], settings=dict(TARGET.smoke_settings)
+    )
+    try:
+        outcome = pool.run(job)
+    except SandboxError as error:
+        pool.close()
+        raise Unavailable(str(error)) from None
+    if outcome.status != "ok":
+        pool.close()
+        raise Unavailable(f"an honest program fails in it: {outcome.status}, {outcome.message}")
+    return pool

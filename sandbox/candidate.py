@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import gc
+import hashlib
 import io
 import json
 import linecache
@@ -30,6 +31,7 @@ import torch
 
 from sandbox import channel, harden
 
+Serve = Callable[[dict[str, Any], dict[str, Any], dict[str, np.ndarray]], list[Callable[[], object]]]
 PROGRAM = "program.py"
 REQUEST, REPLY, CONTROL = 3, 4, 5
 """Descriptors of a candidate. Besides them it has an empty standard input and its output pipe."""
@@ -48,18 +50,27 @@ def main() -> None:
     rules: dict[str, dict[str, Any]] = {}
     while True:
         word, fds, _, _ = socket.recv_fds(connection, 16, 8)
-        if not word:
+        if word == b"rule":
+            source = bytes(channel.unseal(fds[0])).decode()
+            connection.send(_learn(rules, source).encode()[-MESSAGE_CHARACTERS:])
+        elif word == b"run":
+            job = json.loads(bytes(channel.unseal(fds[0])))
+            ending = _run(job, rules[job["rule"]]["serve"], fds[1:], shield, connection, options.own_pids)
+            connection.send(json.dumps(ending).encode())
+        else:
             harden.sweep(options.own_pids)
             sys.exit()
-        job = json.loads(bytes(channel.unseal(fds[0])))
-        rule = rules.setdefault(job["rule"], {}) or _execute(job["rule"], "rule.py", rules[job["rule"]])
-        pid = os.fork()
-        if pid == 0:
-            _become_candidate(job, fds[1:], shield)
-            _serve(job["program"], rule["serve"])
-        for fd in fds[1:]:
-            os.close(fd)
-        connection.send(json.dumps(_bury(connection, pid, options.own_pids)).encode())
+
+
+def _learn(rules: dict[str, dict[str, Any]], source: str) -> str:
+    """Execute a problem's half, once and before any fork, so that its forks find it compiled."""
+    try:
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        rules[digest] = _execute(source, "rule.py", {})
+    except Exception:
+        return traceback.format_exc()
+    gc.freeze()
+    return "learnt"
 
 
 def _options() -> argparse.Namespace:
@@ -91,6 +102,24 @@ def _warm_up() -> None:
     gc.freeze()
 
 
+def _run(
+    job: dict[str, Any],
+    serve: Serve,
+    fds: list[int],
+    shield: harden.Shield,
+    connection: socket.socket,
+    own_pids: bool,
+) -> dict[str, Any]:
+    """Fork a candidate, bury it when the referee says so, return how it ended."""
+    pid = os.fork()
+    if pid == 0:
+        _become_candidate(job, fds, shield)
+        _serve(job["program"], serve)
+    for fd in fds:
+        os.close(fd)
+    return _bury(connection, pid, own_pids)
+
+
 def _execute(source: str, name: str, namespace: dict[str, Any]) -> dict[str, Any]:
     namespace.update(__name__=name.removesuffix(".py"), __file__=name)
     exec(compile(source, name, "exec"), namespace)  # the only place where a program comes alive
@@ -114,7 +143,7 @@ def _become_candidate(job: dict[str, Any], fds: list[int], shield: harden.Shield
     shield.raise_(CONTROL + 1, job["memory_mb"], job["cpu_seconds"])
 
 
-def _serve(source: str, serve: Callable[..., list[Callable[[], object]]]) -> NoReturn:
+def _serve(source: str, serve: Serve) -> NoReturn:
     """Execute the program, then answer crossings until it fails; ends by being killed."""
     control = socket.socket(fileno=CONTROL)
     ballast = bytearray(1 << 20)
@@ -146,7 +175,8 @@ def _report(error: BaseException) -> dict[str, str]:
     if isinstance(error, SyntaxError) and error.filename == PROGRAM:
         return {"status": "error", "message": f"SyntaxError: {error.msg} (line {error.lineno}: {error.text})"}
     text = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
-    return {"status": "error", "message": f"{text}{_where(error)}"}
+    status = "invalid" if getattr(error, "status", "") == "invalid" else "error"
+    return {"status": status, "message": f"{text}{_where(error)}"}
 
 
 def _where(error: BaseException) -> str:

@@ -13,8 +13,7 @@ import mmap
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -27,8 +26,7 @@ SIZE_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 """Without them a candidate could cut the memory off and kill the referee with SIGBUS."""
 
 
-@dataclass(frozen=True)
-class ArraySpec:
+class ArraySpec(NamedTuple):
     """One array in shared memory: C order, starts as zeros."""
 
     name: str
@@ -97,7 +95,7 @@ def pack_setup(setup: dict[str, Any], specs: Sequence[ArraySpec]) -> bytes:
         arrays.append(data.ljust(_aligned(len(data)), b"\0"))
         return {"$array": [start, value.dtype.str, value.shape]}
 
-    text = json.dumps({"setup": setup, "specs": [asdict(spec) for spec in specs]}, default=refer).encode()
+    text = json.dumps({"setup": setup, "specs": specs}, default=refer).encode()
     head = PREFIX.pack(len(text), end) + text
     return b"".join([head.ljust(_aligned(len(head)), b"\0"), *arrays])
 
@@ -114,7 +112,7 @@ def unpack_setup(memory: mmap.mmap) -> tuple[dict[str, Any], list[ArraySpec]]:
         return np.ndarray(shape, dtype, memory, start + offset)
 
     head = json.loads(memory[PREFIX.size : PREFIX.size + size], object_hook=resolve)
-    return head["setup"], [ArraySpec(s["name"], s["dtype"], tuple(s["shape"])) for s in head["specs"]]
+    return head["setup"], [ArraySpec(name, dtype, tuple(shape)) for name, dtype, shape in head["specs"]]
 
 
 def shared_memory(specs: Sequence[ArraySpec]) -> int:

@@ -16,6 +16,8 @@ from problems.problem import CandidateError
 from sandbox import channel
 
 Failure = Literal["error", "timeout", "out_of_memory", "invalid"]
+Spec = tuple[str, str, tuple[int, ...]]
+"""Name, dtype and shape of a shared array (channel.ArraySpec)."""
 WORDS = tuple(bytes([op]) for op in range(256))
 TICK_SECONDS = 0.2
 
@@ -35,7 +37,7 @@ class Candidate:
         request, self._request = os.pipe()
         self._reply, reply = os.pipe()
         self._control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        text = {"program": job["program"], "rule": job["rule"], "core": job["core"]}
+        text = {name: job[name] for name in ("program", "rule", "core")}
         text |= {name: self._limits[name] for name in ("memory_mb", "cpu_seconds")}
         fds = [channel.seal(json.dumps(text).encode()), request, reply, control.detach(), output_fd]
         socket.send_fds(zygote, [b"run"], fds)
@@ -49,18 +51,19 @@ class Candidate:
         """Wait until the program has been executed."""
         self._cross(b"")
 
-    def open(self, setup: dict[str, Any], arrays: Sequence[channel.ArraySpec]) -> dict[str, np.ndarray]:
+    def open(self, setup: dict[str, Any], arrays: Sequence[Spec]) -> dict[str, np.ndarray]:
         """Make fresh instances in the candidate; returns the shared arrays, zeroed, by name.
 
         ``setup`` holds JSON values and arrays (at any depth), of which the candidate gets its own copy. The
         candidate may write to every shared array at any time: copy what it wrote, then check the copy.
         """
-        shared = channel.shared_memory(arrays)
-        fds = [channel.seal(channel.pack_setup(setup, arrays)), shared]
+        specs = [channel.ArraySpec(*spec) for spec in arrays]
+        shared = channel.shared_memory(specs)
+        fds = [channel.seal(channel.pack_setup(setup, specs)), shared]
         socket.send_fds(self._control, [b"open"], fds)
         os.close(fds[0])
         self._cross(WORDS[channel.OPEN])
-        return channel.map_arrays(shared, arrays)
+        return channel.map_arrays(shared, specs)
 
     def call(self, op: int) -> None:
         """One crossing: the candidate runs callable number ``op`` and answers."""
@@ -103,7 +106,7 @@ class Candidate:
             status, message = report["status"], str(report["message"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return "error", "the program tampered with the wall between itself and the referee"
-        return ("out_of_memory" if status == "out_of_memory" else "error"), message
+        return (status if status in ("out_of_memory", "invalid") else "error"), message
 
     def _died(self) -> tuple[Failure, str]:
         self._waiting = False  # the zygote answers, and its answer must not be left in the socket

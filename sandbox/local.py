@@ -67,20 +67,86 @@ class Process:
         return self._log.read().decode(errors="replace")
 
 
-def unconfined(slots: int) -> Pool:
-    """Resource limits only. For tests, and for whoever asks for it by name."""
+def bubblewrap_pool(slots: int) -> Pool:
+    """Own namespaces made by bubblewrap, as an unprivileged user. Raises Unavailable without bubblewrap."""
+    program = shutil.which("bwrap")
+    if program is None:
+        raise Unavailable("bubblewrap is not installed (package bubblewrap, command bwrap)")
+    command = [program, *_namespaces(), "--", *_python("/app", "seccomp,landlock?"), "--own-pids"]
     return Pool(
-        "unconfined",
-        "resource limits only: the program runs as you, with your files and your network",
-        ("It can read your files, use the network, start processes and signal them.",),
+        "bubblewrap",
+        "own network, process and file system namespaces, system call filter, unprivileged user",
+        (
+            "A fault of the kernel in the system calls that stay allowed would let a program out.",
+            "Memory is limited per program, not for the sandbox as a whole.",
+        ),
         slots,
-        lambda number: Process(f"unconfined-{number}", [*_python(ROOT), "--socket", "FD"]),
+        lambda number: Process(f"bubblewrap-{number}", command),
     )
 
 
-def _python(root: Path) -> list[str]:
-    """The zygote's command, in a cleared environment."""
-    packages = sorted({str(path.parent) for path in harden.site_packages()})
-    path = os.pathsep.join([str(root), *packages])
-    env = [f"{name}={value}" for name, value in {**CLEARED, "PYTHONPATH": path}.items()]
-    return ["/usr/bin/env", "-i", *env, os.path.realpath(sys.executable), "-s", "-S", "-m", "sandbox.candidate"]
+def landlock_pool(slots: int) -> Pool:
+    """For a machine with neither Docker nor bubblewrap nor a privileged user."""
+    command = _python(str(ROOT), "seccomp,landlock")
+    return Pool(
+        "landlock",
+        "system call filter and read-only view of Python's own files, as an ordinary process",
+        (
+            "A fault of the kernel in the system calls that stay allowed would let a program out.",
+            "Memory is limited per program, not for the sandbox as a whole.",
+            "A program can see which files and processes exist (names, sizes, dates), though not what is in them.",
+            "It runs as the same user as the session unless that is root.",
+        ),
+        slots,
+        lambda number: Process(f"landlock-{number}", command),
+    )
+
+
+def unconfined_pool(slots: int) -> Pool:
+    """For tests, and for whoever asks for it by name."""
+    command = _python(str(ROOT), "")
+    return Pool(
+        "unconfined",
+        "NOTHING BUT RESOURCE LIMITS: a program can do whatever you can",
+        ("A program can read your files and secrets, use the network, and signal and trace your processes.",),
+        slots,
+        lambda number: Process(f"unconfined-{number}", command),
+    )
+
+
+def _python(root: str, layers: str) -> list[str]:
+    """The zygote's command, in a cleared environment; ``root`` holds the package sandbox."""
+    folders = sorted({str(path.parent) for path in harden.site_packages()})
+    environment = {**CLEARED, "PYTHONPATH": os.pathsep.join([root, *folders])}
+    command = ["/usr/bin/env", "-i", *[f"{name}={value}" for name, value in environment.items()]]
+    command += [_interpreter(), "-s", "-S", "-m", "sandbox.candidate", "--socket", "FD"]
+    command += ["--layers", layers] if layers else []
+    return command + (["--uid", str(NOBODY)] if layers and os.geteuid() == 0 else [])
+
+
+def _interpreter() -> str:
+    return os.path.realpath(sys.executable)
+
+
+def _namespaces() -> list[str]:
+    """Bubblewrap's options: everything unshared, nothing of the host but Python and its libraries, read-only."""
+    words = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    words += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+    if os.geteuid() == 0:  # to become nobody: a real one, whom the limits bind, unlike root in a namespace
+        words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        words += ["--unshare-user"]
+    for folder in ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/bin/env"):
+        words += ["--ro-bind-try", folder, folder]
+    stdlib = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix})
+    library = Path(sysconfig.get_config_var("LIBDIR") or "", str(sysconfig.get_config_var("LDLIBRARY")))
+    for path in (stdlib, _interpreter(), *([str(library)] if library.suffix != ".a" else [])):
+        words += ["--ro-bind-try", path, path]
+    for name in ("site-packages", "dist-packages"):
+        if Path(stdlib, name).is_dir():
+            words += ["--tmpfs", str(Path(stdlib, name))]
+    for path in harden.site_packages():
+        words += ["--ro-bind", str(path), str(path)]
+    for name in HALF:
+        words += ["--ro-bind", str(ROOT / "sandbox" / name), f"/app/sandbox/{name}"]
+    return [*words, "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]

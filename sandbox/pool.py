@@ -74,11 +74,7 @@ class Pool:
         sandbox is closed meanwhile; whatever the program does is an outcome.
         """
         problem = find_problem(job.problem)
-        request = {
-            **job.model_dump(exclude={"problem", "game"}),
-            "referee": problem.referee,
-            "rule": rule_source(problem.rule),
-        }
+        request = {**job.model_dump(exclude={"problem", "game"}), **halves(problem)}
         game = packed_game(job.problem, job.game)
         slot = self._free_slots.get()
         try:
@@ -181,18 +177,24 @@ class Conversation:
         self._sent: set[str] = set()
 
     def greet(self) -> None:
-        """Wait until the worker is ready. Raises WorkerLost."""
+        """Wait until the worker is ready, and has loaded what all problems need. Raises WorkerLost."""
         self._receive(START_SECONDS)
+        for problem in PROBLEMS.values():
+            self._send(halves(problem), b"")
+            self._receive(START_SECONDS)
 
     def ask(self, request: dict[str, Any], game: bytes) -> dict[str, Any]:
         """Send one job and wait for its answer; the game travels once. Raises WorkerLost."""
         digest = hashlib.sha256(game).hexdigest()
-        try:
-            channel.send(self.worker.stdin, {**request, "game": digest}, b"" if digest in self._sent else game)
-        except (OSError, ValueError):
-            raise WorkerLost from None
+        self._send({**request, "game": digest}, b"" if digest in self._sent else game)
         self._sent.add(digest)
         return self._receive(request["limits"]["wall_seconds"] + GRACE_SECONDS)
+
+    def _send(self, request: dict[str, Any], game: bytes) -> None:
+        try:
+            channel.send(self.worker.stdin, request, game)
+        except (OSError, ValueError):
+            raise WorkerLost from None
 
     def _receive(self, seconds: float) -> dict[str, Any]:
         clock = threading.Timer(seconds, self.worker.kill)
@@ -221,6 +223,11 @@ def find_problem(name: str) -> Problem:
     if name not in PROBLEMS:
         raise SandboxError(f"There is no problem {name!r}; there are: {', '.join(PROBLEMS)}.")
     return PROBLEMS[name]
+
+
+def halves(problem: Problem) -> dict[str, str]:
+    """The referee's half by name and the candidate's half as source."""
+    return {"referee": problem.referee, "rule": rule_source(problem.rule)}
 
 
 @cache

@@ -11,6 +11,7 @@ played in a fork, so that no job sees another's state. Ends when standard input 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import json
 import os
@@ -34,6 +35,8 @@ GRACE_SECONDS = 5.0
 """What a rollout may take beyond the wall limit to save what it has."""
 CHUNK = 1 << 16
 MESSAGE_CHARACTERS = 6000
+_PREPARED: set[str] = set()
+"""Digests of the rules that the zygote knows, and whose referees are imported."""
 
 
 def main() -> None:
@@ -52,8 +55,11 @@ def main() -> None:
             job, blob = channel.receive(jobs)
         except EOFError:
             sys.exit()
-        game = games.setdefault(job["game"], blob)
-        outcome = _play(job, game, zygote, jobs.fileno())
+        failure = _prepare(job, zygote)
+        if failure or "program" not in job:
+            outcome = {"failure": failure, "spoiled": False}
+        else:
+            outcome = _play(job, games.setdefault(job["game"], blob), zygote, jobs.fileno())
         channel.send(outcomes, outcome)
         if outcome["spoiled"]:
             sys.exit()
@@ -90,9 +96,31 @@ def _accept(path: str, uid: int) -> socket.socket:
             connection.close()
 
 
+def _prepare(job: dict[str, Any], zygote: socket.socket) -> str:
+    """Load both halves of the job's problem where every later fork finds them; returns what went wrong.
+
+    Leaves the digest of the rule in the job in place of its source.
+    """
+    source = job["rule"].encode()
+    job["rule"] = hashlib.sha256(source).hexdigest()
+    if job["rule"] in _PREPARED:
+        return ""
+    try:
+        importlib.import_module(job["referee"])
+    except Exception:
+        return traceback.format_exc()
+    fd = channel.seal(source)
+    socket.send_fds(zygote, [b"rule"], [fd])
+    os.close(fd)
+    answer = zygote.recv(CHUNK).decode()
+    if answer == "learnt":
+        _PREPARED.add(job["rule"])
+        return ""
+    return answer or "the zygote died while it loaded the problem's rule"
+
+
 def _play(job: dict[str, Any], game: bytes, zygote: socket.socket, host: int) -> dict[str, Any]:
     """One job in a fork; drains the program's output meanwhile, so that it neither blocks nor floods."""
-    importlib.import_module(job["referee"])
     cores = sorted(os.sched_getaffinity(0))
     job["core"] = cores[job["slot"] % len(cores)]  # one core for both: they take turns, and a wake-up is cheap
     result_read, result_write = os.pipe()
