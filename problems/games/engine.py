@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, types
 
-from problems.games.layout import Game, Layout
+from problems.games.layout import FIELDS, INTEGERS, Game, Layout
 
 SNAP = 1e-15
 """Counterfactual regrets below this are rounding noise of exact ties and count as zero. Without it regret
@@ -23,21 +23,21 @@ _U, _ONE = np.uint64, np.uint64(1)
 
 
 class State(NamedTuple):
-    """The engine's private memory: what a candidate cannot reach."""
+    """Views of the engine's private memory, one array [S + 2 (X + N)] that no candidate can reach."""
 
     policy: np.ndarray
-    """[S] current policy of all players."""
+    """[S] current policies of all players."""
     reach: np.ndarray
-    """[X + N] own reach of every sequence under it; the empty sequences are 1."""
+    """[X + N] own reach of every sequence under them; 1 for the empty sequences."""
     quality: np.ndarray
-    """[X + N] work space: counterfactual value of every sequence."""
+    """[X + N] work space: a player's counterfactual value of every own sequence."""
 
 
 class Exchange(NamedTuple):
-    """What is written for the players and read from them; shared memory in a sandbox."""
+    """Views of what passes between engine and players, one array [2 S + 2 I]; shared memory in a sandbox."""
 
     policy: np.ndarray
-    """[S] proposed by the candidate."""
+    """[S] what a player proposes."""
     regret: np.ndarray
     """[S] instantaneous counterfactual regrets."""
     reach: np.ndarray
@@ -46,23 +46,16 @@ class Exchange(NamedTuple):
     """[I] reach of everybody else, chance included."""
 
 
-_INTS, _FLOATS = types.uint32[::1], types.float64[::1]
-_LAYOUT = types.NamedTuple(
-    (types.int64, *[_INTS] * 5, _FLOATS, _INTS, _INTS, _FLOATS, _INTS, _INTS, _FLOATS), Layout
-)
-_STATE = types.NamedUniTuple(_FLOATS, 3, State)
-_EXCHANGE = types.NamedUniTuple(_FLOATS, 4, Exchange)
-_INT = types.int64
-
-
-def new_state(game: Game) -> State:
+def new_state(game: Game) -> np.ndarray:
     """Uniform policies and their reach."""
-    layout = game.layout
-    size = game.sequences + layout.players
-    state = State(uniform(game), np.ones(size), np.empty(size))
-    for player in range(layout.players):
-        accept(layout, state, state.policy, player)
+    state = np.ones(game.entries + 2 * (game.sequences + game.players))
+    for player in range(game.players):
+        accept(game.integers, game.numbers, state, uniform(game), player)
     return state
+
+
+def exchange_size(game: Game) -> int:
+    return 2 * (game.entries + game.infosets)
 
 
 def uniform(game: Game) -> np.ndarray:
@@ -73,23 +66,70 @@ def uniform(game: Game) -> np.ndarray:
 
 def exploitability(game: Game, policy: np.ndarray) -> float:
     """NashConv of a policy [S], divided by the number of players."""
-    state, players = new_state(game), game.layout.players
-    for player in range(players):
-        accept(game.layout, state, policy, player)
-    values, gains = np.empty(players), np.empty(players)
-    nash_conv(game.layout, state, np.empty(game.infosets, np.uint32), values, gains)
-    return float(gains.sum()) / players
+    state, results = new_state(game), np.empty((game.players, 2))
+    for player in range(game.players):
+        accept(game.integers, game.numbers, state, policy, player)
+    best_responses(game.integers, game.numbers, state, np.empty(game.infosets, np.uint32), results)
+    return float((results[:, 0] - results[:, 1]).sum()) / game.players
 
 
-@njit(_INT(_LAYOUT, _STATE, _FLOATS, _INT), cache=True)
-def accept(game: Any, state: Any, policy: Any, player: int) -> int:
-    """Copies a player's policy in, checked and renormalised, and sweeps its reach forward.
+_VOID, _INT = types.void, types.int64
+_INTS, _FLOATS, _FLOATS2 = types.uint32[::1], types.float64[::1], types.float64[:, ::1]
 
-    Each entry is read once, since whoever owns ``policy`` may be writing to it.
 
-    Returns:
-        -1, or the first infoset whose entries are negative, not finite, or do not sum to one.
-    """
+@njit
+def _integers(integers: Any, field: int) -> Any:
+    low = _U(FIELDS)
+    for i in range(field):
+        low += integers[i]
+    return integers[low : low + integers[field]]
+
+
+@njit
+def _numbers(integers: Any, numbers: Any, field: int) -> Any:
+    low = _U(0)
+    for i in range(INTEGERS, field):
+        low += integers[i]
+    return numbers[low : low + integers[field]]
+
+
+@njit
+def _layout(integers: Any, numbers: Any) -> Any:
+    return Layout(
+        _integers(integers, 0),
+        _integers(integers, 1),
+        _integers(integers, 2),
+        _integers(integers, 3),
+        _integers(integers, 4),
+        _integers(integers, 5),
+        _integers(integers, 6),
+        _integers(integers, 7),
+        _integers(integers, 8),
+        _numbers(integers, numbers, 9),
+        _numbers(integers, numbers, 10),
+        _numbers(integers, numbers, 11),
+    )
+
+
+@njit
+def _state(game: Any, state: Any) -> Any:
+    entries, sequences = game.first[-1], len(game.row) - 1
+    return State(state[:entries], state[entries : entries + sequences], state[entries + sequences :])
+
+
+@njit
+def _exchange(game: Any, exchange: Any) -> Any:
+    entries, infosets = game.first[-1], len(game.first) - 1
+    return Exchange(
+        exchange[:entries],
+        exchange[entries : 2 * entries],
+        exchange[2 * entries : 2 * entries + infosets],
+        exchange[2 * entries + infosets :],
+    )
+
+
+@njit
+def _accept(game: Any, state: Any, policy: Any, player: int) -> int:
     first, cells, base, parent = game.first, game.cells, game.base, game.parent
     own, reach = state.policy, state.reach
     for infoset in range(game.start[player], game.start[player + 1]):
@@ -104,60 +144,65 @@ def accept(game: Any, state: Any, policy: Any, player: int) -> int:
         if not abs(total - 1.0) <= TOLERANCE:
             return infoset
         scale = 1.0 / total
-        sequence = base[infoset] - low
+        shift = base[infoset] - low
         for cell in range(cells[infoset], cells[infoset + _ONE]):
             scaled = scale * reach[parent[cell]]
             for entry in range(low, high):
-                reach[sequence + entry] = scaled * own[entry]
-            sequence += high - low
+                reach[shift + entry] = scaled * own[entry]
+            shift += high - low
         for entry in range(low, high):
             own[entry] *= scale
     return -1
 
 
-@njit(types.void(_INTS, _INTS, _FLOATS, _INT, _FLOATS, _FLOATS, _INT, _INT), cache=True)
-def _expect(
-    row: Any, column: Any, weight: Any, others: int, reach: Any, out: Any, low: int, high: int
-) -> None:
-    """Rows low..high of a sparse matrix whose entries are multiplied by the reach of each other player."""
+@njit
+def _expect(row: Any, column: Any, weight: Any, others: int, reach: Any, out: Any) -> None:
+    """Products of a sparse matrix, each entry multiplied by the reach of each other player."""
     if others == 1:
-        for i in range(low, high):
+        for i in range(_U(len(out))):
             total = 0.0
             for k in range(row[i], row[i + _ONE]):
                 total += weight[k] * reach[column[k]]
             out[i] = total
     else:
-        for i in range(low, high):
+        width = _U(others)
+        for i in range(_U(len(out))):
             total = 0.0
             for k in range(row[i], row[i + _ONE]):
                 product = weight[k]
-                for j in range(k * others, (k + 1) * others):
+                for j in range(k * width, (k + _ONE) * width):
                     product *= reach[column[j]]
                 total += product
             out[i] = total
 
 
-@njit(types.void(_LAYOUT, _STATE, _INT), cache=True)
-def gradient(game: Any, state: Any, player: int) -> None:
+@njit
+def _gradient(game: Any, state: Any, player: int) -> None:
     """Derivative of a player's value by its own reaches, into ``state.quality`` at its sequences.
 
-    The expected payoff of the terminals right after each sequence, own reach left out.
+    That is the expected payoff of the terminals right after each sequence, own reach left out.
     """
-    low, high = game.base[game.start[player]], game.base[game.start[player + 1]]
-    empty = len(game.row) - 1 - game.players + player
-    args = (game.row, game.column, game.payoff, game.players - 1, state.reach, state.quality)
-    _expect(*args, low, high)
-    _expect(*args, empty, empty + 1)
+    players = len(game.start) - 1
+    empty = len(game.row) - 1 - players + player
+    for low, high in (
+        (_U(game.base[game.start[player]]), _U(game.base[game.start[player + 1]])),
+        (_U(empty), _U(empty + 1)),
+    ):
+        _expect(game.row[low:], game.column, game.payoff, players - 1, state.reach, state.quality[low:high])
 
 
-@njit(types.void(_LAYOUT, _STATE, _EXCHANGE, _INT), cache=True)
-def regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
+@njit
+def _snap(regret: float) -> float:
+    return regret if abs(regret) >= SNAP else 0.0
+
+
+@njit
+def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
     """Counterfactual regrets r(I, a) = sum over the cells of I of q(a) - v, zero-snapped, and own reach.
 
     Zinkevich et al. 2007, eq. (5), in sequence form: q of a sequence is its gradient plus the values of the
     cells below it; infosets are swept backwards, so those are complete.
     """
-    gradient(game, state, player)
     first, cells, base, parent, share = game.first, game.cells, game.base, game.parent, game.share
     policy, reach, quality = state.policy, state.reach, state.quality
     regret, own_reach = exchange.regret, exchange.reach
@@ -165,62 +210,40 @@ def regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
     while infoset > last:
         infoset -= _ONE
         low, high = first[infoset], first[infoset + _ONE]
+        cell, stop = cells[infoset], cells[infoset + _ONE]
         shift = base[infoset] - low
+        if stop - cell == _ONE:  # perfect recall: the general case below costs twice as much
+            value = 0.0
+            for entry in range(low, high):
+                value += policy[entry] * quality[entry + shift]
+            for entry in range(low, high):
+                regret[entry] = _snap(quality[entry + shift] - value)
+            quality[parent[cell]] += value
+            own_reach[infoset] = reach[parent[cell]]
+            continue
         own = 0.0
         for entry in range(low, high):
             regret[entry] = 0.0
-        for cell in range(cells[infoset], cells[infoset + _ONE]):
+        for cell in range(cells[infoset], stop):
             value = 0.0
             for entry in range(low, high):
                 value += policy[entry] * quality[entry + shift]
             for entry in range(low, high):
                 regret[entry] += quality[entry + shift] - value
-            above = parent[cell]
-            quality[above] += value
-            own += share[cell] * reach[above]
+            quality[parent[cell]] += value
+            own += share[cell] * reach[parent[cell]]
             shift += high - low
         for entry in range(low, high):
-            if abs(regret[entry]) < SNAP:
-                regret[entry] = 0.0
+            regret[entry] = _snap(regret[entry])
         own_reach[infoset] = own
 
 
-@njit(types.void(_LAYOUT, _STATE, _EXCHANGE, _INT), cache=True)
-def opponent_reaches(game: Any, state: Any, exchange: Any, player: int) -> None:
-    """Probability that everybody else, chance included, lets a player reach each of its infosets."""
-    args = (game.history_row, game.history_column, game.chance, game.players - 1, state.reach)
-    _expect(*args, exchange.opponent_reach, game.start[player], game.start[player + 1])
-
-
-@njit(_INT(_LAYOUT, _STATE, _EXCHANGE, _INT, _INT), cache=True)
-def step(game: Any, state: Any, exchange: Any, learnt: int, player: int) -> int:
-    """Takes over the policy of player ``learnt`` (none if -1), then computes the regrets of ``player``.
-
-    Returns:
-        As :func:`accept`.
-    """
-    if learnt >= 0:
-        refused = accept(game, state, exchange.policy, learnt)
-        if refused >= 0:
-            return refused
-    regrets(game, state, exchange, player)
-    return -1
-
-
-@njit(types.UniTuple(types.float64, 2)(_LAYOUT, _STATE, _INTS, _INT), cache=True)
-def best_response(game: Any, state: Any, choice: Any, player: int) -> tuple[float, float]:
-    """Exact best response to ``state`` (first maximum), as an action per infoset in ``choice`` [I].
-
-    In a game of imperfect recall the best action of an infoset is chosen over all its cells, given best
-    actions below, as OpenSpiel does.
-
-    Returns:
-        Value of the best response and value of the player's own policy.
-    """
-    gradient(game, state, player)
+@njit
+def _best_response(game: Any, state: Any, choice: Any, player: int) -> tuple[float, float]:
     first, cells, base, parent = game.first, game.cells, game.base, game.parent
     reach, quality = state.reach, state.quality
-    empty = len(game.row) - 1 - game.players + player
+    players = len(game.start) - 1
+    empty = len(game.row) - 1 - players + player
     value = quality[empty]
     for s in range(base[game.start[player]], base[game.start[player + 1]]):
         value += reach[s] * quality[s]
@@ -229,7 +252,7 @@ def best_response(game: Any, state: Any, choice: Any, player: int) -> tuple[floa
         infoset -= _ONE
         size = _U(first[infoset + _ONE] - first[infoset])
         low, high = base[infoset], base[infoset + _ONE]
-        best: Any = low
+        best = low
         best_total = -np.inf
         for s in range(low, low + size):
             total = 0.0
@@ -244,10 +267,61 @@ def best_response(game: Any, state: Any, choice: Any, player: int) -> tuple[floa
     return quality[empty], value
 
 
-@njit(types.void(_LAYOUT, _STATE, _INTS, _FLOATS, _FLOATS), cache=True)
-def nash_conv(game: Any, state: Any, choice: Any, values: Any, gains: Any) -> None:
-    """Values [N] of a profile and what each player gains by a best response; the gains sum to NashConv."""
-    for player in range(game.players):
-        best_value, value = best_response(game, state, choice, player)
-        values[player] = value
-        gains[player] = best_value - value
+@njit(_INT(_INTS, _FLOATS, _FLOATS, _FLOATS, _INT), cache=True)
+def accept(integers: Any, numbers: Any, state: Any, policy: Any, player: int) -> int:
+    """Copies a player's policy in, checked and renormalised, and sweeps its reach forward.
+
+    Each entry of ``policy`` [S or more] is read once, since whoever owns it may be writing to it.
+
+    Returns:
+        -1, or the first infoset whose entries are negative, not finite, or do not sum to one.
+    """
+    game = _layout(integers, numbers)
+    return _accept(game, _state(game, state), policy, player)
+
+
+@njit(_INT(_INTS, _FLOATS, _FLOATS, _FLOATS, _INT, _INT), cache=True)
+def step(integers: Any, numbers: Any, state: Any, exchange: Any, learnt: int, player: int) -> int:
+    """Takes over the policy of player ``learnt`` (none if -1), then computes the regrets of ``player``.
+
+    Returns:
+        As :func:`accept`.
+    """
+    game = _layout(integers, numbers)
+    own, shared = _state(game, state), _exchange(game, exchange)
+    if learnt >= 0:
+        refused = _accept(game, own, shared.policy, learnt)
+        if refused >= 0:
+            return refused
+    _gradient(game, own, player)
+    _regrets(game, own, shared, player)
+    return -1
+
+
+@njit(_VOID(_INTS, _FLOATS, _FLOATS, _FLOATS, _INT), cache=True)
+def opponent_reaches(integers: Any, numbers: Any, state: Any, exchange: Any, player: int) -> None:
+    """Probability that everybody else, chance included, lets a player reach each of its infosets."""
+    game = _layout(integers, numbers)
+    low, high = game.start[player], game.start[player + 1]
+    out = _exchange(game, exchange).opponent_reach[low:high]
+    others = len(game.start) - 2
+    _expect(game.history_row[low:], game.history_column, game.chance, others, _state(game, state).reach, out)
+
+
+@njit(_VOID(_INTS, _FLOATS, _FLOATS, _INTS, _FLOATS2), cache=True)
+def best_responses(integers: Any, numbers: Any, state: Any, choice: Any, values: Any) -> None:
+    """Exact best responses (first maxima) of all players to the policies of ``state``.
+
+    In a game of imperfect recall the best action of an infoset is chosen over all its cells, given best
+    actions below, as OpenSpiel does.
+
+    Args:
+        choice: [I] receives an action per infoset.
+        values: [N, 2] receives each player's value of its best response and of its own policy; their
+            differences sum to NashConv.
+    """
+    game = _layout(integers, numbers)
+    own = _state(game, state)
+    for player in range(len(game.start) - 1):
+        _gradient(game, own, player)
+        values[player, 0], values[player, 1] = _best_response(game, own, choice, player)

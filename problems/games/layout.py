@@ -20,10 +20,9 @@ class Layout(NamedTuple):
     """A game for the engine. N players, I infosets, S policy entries, C cells, X sequences, E payoffs.
 
     Policies are ragged: [S], one entry per infoset and action. Reaches are [X + N], one per sequence, then
-    one empty sequence per player. With perfect recall C = I and X = S. All integers are uint32.
+    one empty sequence per player. With perfect recall C = I and X = S. Integers are uint32, others float64.
     """
 
-    players: int
     start: np.ndarray
     """[N + 1] a player's infosets."""
     first: np.ndarray
@@ -34,29 +33,43 @@ class Layout(NamedTuple):
     """[I + 1] first sequence of an infoset's first cell; its further cells follow without a gap."""
     parent: np.ndarray
     """[C] the own sequence that leads to a cell."""
-    share: np.ndarray
-    """[C] part of the infoset's histories that lie in the cell."""
     row: np.ndarray
     """[X + N + 1] a sequence's payoff entries."""
     column: np.ndarray
     """[E * (N - 1)] sequences of the other players, entry by entry."""
-    payoff: np.ndarray
-    """[E] chance probability times the owner's payoff."""
     history_row: np.ndarray
     """[I + 1] an infoset's histories."""
     history_column: np.ndarray
     """[H * (N - 1)] sequences of the other players, history by history."""
+    share: np.ndarray
+    """[C] part of the infoset's histories that lie in the cell."""
+    payoff: np.ndarray
+    """[E] chance probability times the owner's payoff."""
     chance: np.ndarray
     """[H]"""
 
 
+FIELDS, INTEGERS = len(Layout._fields), 9
+"""The first ``INTEGERS`` fields of a layout hold integers, the others numbers."""
+
+
 @dataclass(frozen=True)
 class Game:
-    """A layout and how to find one's way back to the tables."""
+    """A game in two arrays, for calls from Python are paid by the array, and how to read them.
 
+    ``integers`` begins with the length of every field of the layout.
+    """
+
+    integers: np.ndarray
+    numbers: np.ndarray
     layout: Layout
+    """Views of the two arrays."""
     order: np.ndarray
     """[S] policy entry of each (infoset, action) of the tables, taken in the tables' order."""
+
+    @property
+    def players(self) -> int:
+        return len(self.layout.start) - 1
 
     @property
     def infosets(self) -> int:
@@ -70,7 +83,16 @@ class Game:
     @property
     def sequences(self) -> int:
         """X, without the empty sequences."""
-        return len(self.layout.row) - 1 - self.layout.players
+        return len(self.layout.row) - 1 - self.players
+
+
+def _packed(layout: Layout, order: np.ndarray) -> Game:
+    sizes = [len(field) for field in layout]
+    integers = np.concatenate((sizes, *layout[:INTEGERS]), dtype=np.uint32, casting="unsafe")
+    numbers = np.concatenate(layout[INTEGERS:])
+    views = np.split(integers, np.cumsum([len(sizes), *sizes[:INTEGERS]]))[1:-1]
+    views += np.split(numbers, np.cumsum(sizes[INTEGERS:]))[:-1]
+    return Game(integers, numbers, Layout(*views), order)
 
 
 def arrange(tables: Tables, seed: int | None = None) -> Game:
@@ -102,21 +124,20 @@ def arrange(tables: Tables, seed: int | None = None) -> Game:
     visits = np.bincount(tables.history_cell, minlength=len(cell_order))
     share = visits / np.bincount(tables.cell_infoset, weights=visits)[tables.cell_infoset]
     layout = Layout(
-        players=players,
-        start=_uint32(_offsets(np.bincount(tables.infoset_player, minlength=players))),
-        first=_uint32(first),
-        cells=_uint32(cells),
-        base=_uint32(cell_first[cells]),
-        parent=_uint32(renumber(tables.cell_parent, owner)[cell_order]),
+        start=_offsets(np.bincount(tables.infoset_player, minlength=players)),
+        first=first,
+        cells=cells,
+        base=cell_first[cells],
+        parent=renumber(tables.cell_parent, owner)[cell_order],
+        row=row,
+        column=column,
+        history_row=history_row,
+        history_column=history_column,
         share=share[cell_order],
-        row=_uint32(row),
-        column=_uint32(column),
         payoff=payoff,
-        history_row=_uint32(history_row),
-        history_column=_uint32(history_column),
         chance=chance,
     )
-    return Game(layout, order)
+    return _packed(layout, order)
 
 
 class _Renumber:
@@ -235,7 +256,3 @@ def _permuted(values: np.ndarray, rank: np.ndarray) -> np.ndarray:
     out = np.empty_like(values)
     out[rank] = values
     return out
-
-
-def _uint32(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values, dtype=np.uint32)

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from problems.games import engine
-from problems.games.engine import Exchange, State
 from problems.games.layout import Game, arrange
 from problems.games.tables import from_bytes
 from problems.problem import CandidateError
@@ -55,24 +54,15 @@ class _Table:
     """One game being played: its arrays, the private state, and what has been measured."""
 
     def __init__(self, candidate: Candidate, game: Game) -> None:
+        self.candidate, self.game, self.players = candidate, game, game.players
         layout = game.layout
-        self.candidate, self.game, self.layout = candidate, game, layout
-        self.players = layout.players
         shared = candidate.open(
-            {"first": layout.first, "start": [int(i) for i in layout.start]},
-            [
-                ("policy", "float64", (game.entries,)),
-                ("regret", "float64", (game.entries,)),
-                ("reach", "float64", (game.infosets,)),
-                ("opponent_reach", "float64", (game.infosets,)),
-                ("wants", "float64", (1,)),
-            ],
+            {"first": layout.first, "start": layout.start},
+            [("exchange", "float64", (engine.exchange_size(game),)), ("wants", "float64", (1,))],
         )
-        self.exchange = Exchange(*[shared[name] for name in Exchange._fields])
-        self.wants_opponents = bool(shared["wants"][0])
+        self.exchange, self.wants_opponents = shared["exchange"], bool(shared["wants"][0])
         self.state, self.average = engine.new_state(game), engine.new_state(game)
-        self.values, self.gains = np.zeros(self.players), np.zeros(self.players)
-        self.choice = np.zeros(game.infosets, np.uint32)
+        self.values, self.choice = np.empty((self.players, 2)), np.empty(game.infosets, np.uint32)
         names = ["iterations", "exploitability", "last_iterate"]
         names += [f"value_{player + 1}" for player in range(self.players)]
         self.series: dict[str, list[float]] = {name: [] for name in names}
@@ -80,17 +70,24 @@ class _Table:
     def play(self, iterations: int, alternating: bool) -> None:
         for _ in range(iterations):
             if alternating:
-                for player in range(self.players):
-                    self._regrets(player)
-                    self.candidate.call(player)
-                    self._accept(self.state, player, "next_policy")
+                self._take_turns()
             else:
-                for player in range(self.players):
-                    self._regrets(player)
-                for player in range(self.players):
-                    self.candidate.call(player)
-                for player in range(self.players):
-                    self._accept(self.state, player, "next_policy")
+                self._learn_together()
+
+    def _take_turns(self) -> None:
+        learnt = -1
+        for player in range(self.players):
+            self._regrets(learnt, player)
+            self.candidate.call(player)
+            learnt = player
+        self._accept(self.state, learnt, "next_policy")
+
+    def _learn_together(self) -> None:
+        for player in range(self.players):
+            self._regrets(-1, player)
+        for player in range(self.players):
+            self.candidate.call(player)
+            self._accept(self.state, player, "next_policy")
 
     def judge(self, iteration: int) -> None:
         """Exact exploitability of the average and of the current policies."""
@@ -99,25 +96,30 @@ class _Table:
             self._accept(self.average, player, "average_policy")
         last_iterate = self._exploitability(self.state)
         exploitability = self._exploitability(self.average)
-        for name, number in zip(
-            self.series, [iteration, exploitability, last_iterate, *self.values.tolist()], strict=True
-        ):
+        numbers = [iteration, exploitability, last_iterate, *self.values[:, 1].tolist()]
+        for name, number in zip(self.series, numbers, strict=True):
             self.series[name].append(number)
 
-    def _exploitability(self, state: State) -> float:
-        engine.nash_conv(self.layout, state, self.choice, self.values, self.gains)
-        return float(self.gains.sum()) / self.players
+    def _exploitability(self, state: np.ndarray) -> float:
+        engine.best_responses(self.game.integers, self.game.numbers, state, self.choice, self.values)
+        return float((self.values[:, 0] - self.values[:, 1]).sum()) / self.players
 
-    def _regrets(self, player: int) -> None:
-        engine.regrets(self.layout, self.state, self.exchange, player)
-        if self.wants_opponents:
-            engine.opponent_reaches(self.layout, self.state, self.exchange, player)
-
-    def _accept(self, state: State, player: int, method: str) -> None:
-        refused = engine.accept(self.layout, state, self.exchange.policy, player)
+    def _regrets(self, learnt: int, player: int) -> None:
+        game = self.game
+        refused = engine.step(game.integers, game.numbers, self.state, self.exchange, learnt, player)
         if refused >= 0:
-            low, high = self.layout.first[refused], self.layout.first[refused + 1]
-            raise CandidateError("invalid", _fault(method, self.exchange.policy[low:high].copy()))
+            raise self._invalid(refused, "next_policy")
+        if self.wants_opponents:
+            engine.opponent_reaches(game.integers, game.numbers, self.state, self.exchange, player)
+
+    def _accept(self, state: np.ndarray, player: int, method: str) -> None:
+        refused = engine.accept(self.game.integers, self.game.numbers, state, self.exchange, player)
+        if refused >= 0:
+            raise self._invalid(refused, method)
+
+    def _invalid(self, infoset: int, method: str) -> CandidateError:
+        low, high = self.game.layout.first[infoset], self.game.layout.first[infoset + 1]
+        return CandidateError("invalid", _fault(method, self.exchange[low:high].copy()))
 
 
 def _fault(method: str, policy: np.ndarray) -> str:

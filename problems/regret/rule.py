@@ -152,16 +152,24 @@ def serve(
         program: what executing the source left, with ``Rule`` in it.
         setup: ``first`` [I + 1] entries of every infoset, players one after another; ``start`` [N + 1]
             infosets of every player.
-        arrays: ``policy``, ``regret`` [S]; ``reach``, ``opponent_reach`` [I]; ``wants`` [1], set to one
-            if the rule asks for the opponents' reach.
+        arrays: ``exchange`` [2 S + 2 I]: policy and regret [S], reach and opponents' reach [I] of all players;
+            ``wants`` [1], set to one if the rule asks for the opponents' reach.
     """
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     torch.set_flush_denormal(True)  # discounts halve unreached regrets into denormals, which are slow
-    first, start = np.asarray(setup["first"]).astype(np.int64), setup["start"]
-    spans = [(start[p], start[p + 1]) for p in range(len(start) - 1)]
-    players = [_Player(program["Rule"], first[a : b + 1], a, b, arrays) for a, b in spans]
+    first, start = setup["first"].astype(np.int64), setup["start"].astype(np.int64)
+    entries, infosets = first[-1], len(first) - 1
+    names = ("policy", "regret", "reach", "opponent_reach")
+    whole = dict(
+        zip(names, np.split(arrays["exchange"], np.cumsum([entries, entries, infosets])), strict=True)
+    )
+    players = []
+    for low, high in zip(start[:-1], start[1:], strict=True):
+        spans = [slice(first[low], first[high])] * 2 + [slice(low, high)] * 2
+        own = {name: torch.from_numpy(whole[name][span]) for name, span in zip(names, spans, strict=True)}
+        players.append(_Player(program["Rule"], Infosets(first[low : high + 1] - first[low]), own))
     arrays["wants"][0] = any("opponent_reach" in player.asked for player in players)
     return [player.learn for player in players] + [player.write_average for player in players]
 
@@ -169,23 +177,11 @@ def serve(
 class _Player:
     """One player's rule and its views of the shared arrays."""
 
-    def __init__(
-        self, rule: Any, first: np.ndarray, start: int, stop: int, arrays: dict[str, np.ndarray]
-    ) -> None:
-        entries = slice(int(first[0]), int(first[-1]))
-        self.infosets = Infosets(first - first[0])
+    def __init__(self, rule: Any, infosets: Infosets, shared: dict[str, torch.Tensor]) -> None:
+        self.infosets, self.given, self.proposed = infosets, shared, shared.pop("policy")
         self.t = 0
-        self.policy = self.infosets.uniform()
-        self.given = {
-            name: torch.from_numpy(arrays[name][span])
-            for name, span in (
-                ("regret", entries),
-                ("reach", slice(start, stop)),
-                ("opponent_reach", slice(start, stop)),
-            )
-        }
-        self.proposed = torch.from_numpy(arrays["policy"][entries])
-        self.rule = rule(self.infosets)
+        self.policy = infosets.uniform()
+        self.rule = rule(infosets)
         self.methods = [(getattr(self.rule, name), _parameters(rule, name)) for name in METHODS]
         self.asked = {name for _, names in self.methods for name in names}
 
