@@ -66,3 +66,18 @@ def hold_lock(path: Path, wait: float = 0.0) -> int:
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
     return file
+
+
+def is_held(path: Path) -> bool:
+    """Whether a live process holds the lock file. Never creates it."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

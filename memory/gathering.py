@@ -51,6 +51,20 @@ def gather(home: Path, journals: Mapping[str, int] | None = None) -> list[Event]
     return sorted(events, key=lambda event: event.time)
 
 
+def progress(home: Path, before: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    """Per journal its size in bytes and its number of lesson events; reads what is new since ``before``."""
+    now: dict[str, list[int]] = {}
+    for folder in folders(home):
+        path, name = folder / "journal.jsonl", str(folder.relative_to(home))
+        size = path.stat().st_size if path.exists() else 0
+        start, count = before.get(name, [0, 0])
+        if size < start:
+            start, count = 0, 0
+        if size:
+            now[name] = [size, count + sum(1 for _ in scan(folder, "lesson_", start=start))]
+    return now
+
+
 def folders(home: Path) -> Iterator[Path]:
     """The folders that hold journals, in a fixed order."""
     yield home / "memory"

@@ -290,8 +290,9 @@ def read_session(folder: Path) -> dict[str, Any]:
     return session
 
 
-def scan(folder: Path, prefix: str, upto: int | None = None) -> Iterator[Event]:
+def scan(folder: Path, prefix: str, upto: int | None = None, start: int = 0) -> Iterator[Event]:
     """Events whose kind starts with ``prefix``, up to number ``upto``: a quick pass that parses no others.
+    ``start``: byte of the file to begin at.
 
     Damaged lines are left out: a reader of many journals must not fail for one of them.
     """
@@ -301,6 +302,7 @@ def scan(folder: Path, prefix: str, upto: int | None = None) -> Iterator[Event]:
     except OSError:
         return
     with file:
+        file.seek(start)
         for line in file:
             if mark in line[:120] and (head := header(line.rstrip(b"\n"))):
                 if upto is not None and head["n"] > upto:

@@ -1,0 +1,191 @@
+"""Lessons in a Chroma collection: an index that lasts between sessions and can always be rebuilt.
+
+Chroma's embedded store breaks when two processes use one folder (measured: vectors are lost past 1,000
+records), so a lock lets one in at a time. A server needs none: a laboratory writes its own records only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import chromadb
+import numpy as np
+from chromadb.config import Settings
+
+from memory.files import hold_lock
+from memory.records import Lesson
+
+_QUIET = Settings(anonymized_telemetry=False)
+_BATCH = 1000
+_HNSW = {"hnsw": {"space": "cosine", "ef_search": 200}}
+"""``ef_search`` above Chroma's 100, since up to 200 candidates are asked for."""
+
+
+class IndexDamaged(Exception):
+    """The index cannot be used; nothing is lost, it is to be rebuilt."""
+
+
+class Index:
+    """One collection: a record per lesson with its vector, text and all that is known of it."""
+
+    def __init__(self, client: Any, embedder: str, laboratory: str, lock: int | None) -> None:
+        self._client, self._laboratory, self._lock = client, laboratory, lock
+        name = f"lessons-{sha256(embedder.encode()).hexdigest()[:12]}"
+        with _damage():
+            self._lessons = client.get_or_create_collection(
+                name, configuration=_HNSW, embedding_function=None
+            )
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What ``sync`` was last told; empty for an index that was never completed."""
+        with _damage():
+            text = (self._lessons.metadata or {}).get(self._laboratory, "{}")
+            found: dict[str, Any] = json.loads(text)
+            alone = self._lock is not None
+            return {} if alone and found.get("records") != self._lessons.count() else found
+
+    def sync(
+        self,
+        lessons: Sequence[Lesson],
+        embed: Callable[[Sequence[str]], np.ndarray],
+        state: Mapping[str, Any],
+    ) -> None:
+        """Make this laboratory's records these lessons. ``state`` is kept last, when all is in place."""
+        with _damage():
+            wanted = {f"{self._laboratory}:{lesson.id}": lesson for lesson in lessons}
+            there = {name: data["lesson"] for name, data in self._records({"laboratory": self._laboratory})}
+            gone = [name for name in there if name not in wanted]
+            new = [name for name, x in wanted.items() if there.get(name) != x.model_dump_json()]
+            for part in _parts(gone):
+                self._lessons.delete(ids=part)
+            for part in _parts(new):
+                chosen = [wanted[name] for name in part]
+                self._lessons.upsert(
+                    ids=part,
+                    embeddings=embed([lesson.text for lesson in chosen]),
+                    documents=[lesson.text for lesson in chosen],
+                    metadatas=[self._metadata(lesson) for lesson in chosen],
+                )
+            kept = json.dumps({**state, "records": len(wanted)})
+            self._lessons.modify(metadata={**(self._lessons.metadata or {}), self._laboratory: kept})
+
+    def near(
+        self, vector: np.ndarray, k: int, where: Mapping[str, str], names: Sequence[str]
+    ) -> list[tuple[Lesson, np.ndarray]]:
+        """The ``k`` nearest lessons and up to 50 for each word of ``names`` that their text contains.
+
+        ``where``: metadata that must be equal (problem, kind, status, session).
+        """
+        clauses = [{field: value} for field, value in where.items()]
+        only: Any = None if not clauses else clauses[0] if len(clauses) == 1 else {"$and": clauses}
+        found: dict[str, tuple[Lesson, np.ndarray]] = {}
+        with _damage():
+            count = self._lessons.count()
+            if count == 0:
+                return []
+            answer = self._lessons.query(
+                query_embeddings=[vector],
+                n_results=min(k, count),
+                where=only,
+                include=["metadatas", "embeddings"],
+            )
+            rows = list(zip(answer["metadatas"][0], answer["embeddings"][0], strict=True))
+            for name in names:
+                more = self._lessons.get(
+                    where=only,
+                    where_document={"$contains": name},
+                    limit=50,
+                    include=["metadatas", "embeddings"],
+                )
+                rows += zip(more["metadatas"], more["embeddings"], strict=True)
+            for data, row in rows:
+                lesson = Lesson.model_validate_json(data["lesson"])
+                if len(found.get(lesson.id, (lesson,))[0].supported_by) <= len(lesson.supported_by):
+                    found[lesson.id] = (lesson, np.asarray(row, np.float32))
+        return list(found.values())
+
+    def others(self) -> list[Lesson]:
+        """Lessons of other laboratories on the same server."""
+        with _damage():
+            records = self._records({"laboratory": {"$ne": self._laboratory}})
+            return [Lesson.model_validate_json(data["lesson"]) for _, data in records]
+
+    def close(self) -> None:
+        try:
+            self._client.close()
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def _records(self, where: Any) -> Iterator[tuple[str, Any]]:
+        for offset in range(0, self._lessons.count(), _BATCH):
+            page = self._lessons.get(where=where, limit=_BATCH, offset=offset, include=["metadatas"])
+            yield from zip(page["ids"], page["metadatas"], strict=True)
+
+    def _metadata(self, lesson: Lesson) -> dict[str, str]:
+        fields = {name: getattr(lesson, name) for name in ("problem", "kind", "status", "session")}
+        return {**fields, "laboratory": self._laboratory, "lesson": lesson.model_dump_json()}
+
+
+def open_index(folder: Path, embedder: str, laboratory: str, url: str | None = None) -> Index:
+    """The index in a folder, or on a Chroma server (``http://host:port``).
+
+    Raises BlockingIOError when another process has the folder, IndexDamaged when it cannot be used.
+    """
+    if url:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 8000)
+        with _damage():
+            client = chromadb.HttpClient(parts.hostname or "localhost", port, ssl=secure, settings=_QUIET)
+        return Index(client, embedder, laboratory, None)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = hold_lock(folder.with_suffix(".lock"))
+    try:
+        with _damage():
+            client = chromadb.PersistentClient(_generation(folder), settings=_QUIET)
+        return Index(client, embedder, laboratory, lock)
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def remove_index(folder: Path) -> None:
+    """Delete the index, to be rebuilt. Raises BlockingIOError when another process has it."""
+    lock = hold_lock(folder.with_suffix(".lock"))
+    try:
+        old = _generation(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / str(int(old.name) + 1)).mkdir(parents=True)
+    finally:
+        os.close(lock)
+
+
+def _generation(folder: Path) -> Path:
+    """Where in the folder the index lies. A rebuilt one gets a new name, since Chroma keeps what it knows of
+    a path in the process, even when opening it failed."""
+    return folder / str(max((int(x.name) for x in folder.glob("*/") if x.name.isdigit()), default=1))
+
+
+def _parts(names: list[str]) -> Iterator[list[str]]:
+    return (names[i : i + _BATCH] for i in range(0, len(names), _BATCH))
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:  # a panic of Chroma's native part is no Exception
+        raise IndexDamaged(f"{type(error).__name__}: {error}") from error
