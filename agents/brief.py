@@ -78,7 +78,11 @@ def fields(brief: Brief) -> dict[str, object]:
 
 
 def _parent(problem: Problem, archive: Archive, dice: random.Random) -> tuple[Entry, str]:
-    first = next(entry for entry in archive.entries.values() if entry.name == problem.parent)
+    first = next((entry for entry in archive.entries.values() if entry.name == problem.parent), None)
+    if first is None:
+        raise ValueError(
+            f"The baseline {problem.parent!r} is not in the archive: evaluate the baselines first."
+        )
     own = [entry for entry in archive.leaderboard if entry.number is not None or entry is first]
     draw = dice.random()
     if len(own) < 2:

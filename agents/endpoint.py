@@ -15,24 +15,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
-from langchain_core import exceptions as faults
+import openai
 from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_openai import ChatOpenAI
 
 from agents import text_calls
 
-PASSING = (
-    faults.ModelRateLimitError,
-    faults.ModelAPIError,
-    faults.ModelConnectionError,
-    faults.ModelTimeoutError,
-    httpx.HTTPError,
-)
-"""Faults of the wire that another try may get past."""
-GARBLED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
-"""What langchain-openai raises on a body that is no chat completion."""
+PASSING = (408, 409, 425, 429)
+"""Refusals (4xx) that another try may get past. So may every server fault (5xx)."""
+WIRE = (openai.APIError, httpx.HTTPError, ValueError, KeyError, TypeError, IndexError, AttributeError)
+"""What a request may raise; the built-in ones stand for a body that is no chat completion."""
 
 
 class ModelError(Exception):
@@ -64,10 +59,13 @@ class Endpoint(ChatOpenAI):
             try:
                 result = self._once(messages, stop, run_manager, kwargs)
                 return self._clean(result, attempt)
-            except (faults.ModelError, httpx.HTTPError, *GARBLED) as fault:
-                if self._is_final(fault, kwargs) or attempt == self.tries:
+            except WIRE as fault:
+                if kwargs.get("tools") and not self.without_tools and _refuses_tools(fault):
+                    self.without_tools = True
+                elif _is_final(fault) or attempt == self.tries:
                     raise self._for_people(fault, attempt) from None
-                self._wait(fault, attempt)
+                else:
+                    self._wait(fault, attempt)
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _once(
@@ -93,30 +91,14 @@ class Endpoint(ChatOpenAI):
             message.tool_calls = text_calls.parse(message.text, tools)
         return result
 
-    def _is_final(self, fault: Exception, options: dict[str, Any]) -> bool:
-        """Whether another try is useless. A model that refuses tools is asked again without them."""
-        if isinstance(fault, faults.ContextOverflowError):
-            return True
-        if isinstance(fault, faults.ModelInvalidRequestError):
-            refuses_tools = "tool" in str(fault).lower() or "function" in str(fault).lower()
-            if refuses_tools and options.get("tools") and not self.without_tools:
-                self.without_tools = True
-                return False
-            return True
-        if getattr(fault, "code", None) == "insufficient_quota":
-            return True
-        return isinstance(fault, faults.ModelError) and not isinstance(fault, PASSING)
-
     def _wait(self, fault: Exception, attempt: int) -> None:
-        if isinstance(fault, faults.ModelInvalidRequestError):
-            return
         asked = _retry_after(fault)
         backoff = random.uniform(0.0, 2.0 * self.first_wait * 2.0 ** (attempt - 1))
         time.sleep(min(self.longest_wait, backoff if asked is None else asked + 0.1 * backoff))
 
     def _for_people(self, fault: Exception, attempt: int) -> ModelError:
         kind = type(fault).__name__.removeprefix("OpenAI")
-        kind_of_ours = ContextOverflow if isinstance(fault, faults.ContextOverflowError) else ModelError
+        kind_of_ours = ContextOverflow if isinstance(fault, ContextOverflowError) else ModelError
         return kind_of_ours(
             f"The model {self.model_name!r} did not answer ({kind}, {attempt} "
             f"{'try' if attempt == 1 else 'tries'}): {self._redact(str(fault))[:500]}"
@@ -145,6 +127,22 @@ class Endpoint(ChatOpenAI):
         key = self.openai_api_key
         secret = key.get_secret_value() if key is not None and hasattr(key, "get_secret_value") else ""
         return text.replace(secret, "[key]") if len(secret) > len("none") else text
+
+
+def _refuses_tools(fault: Exception) -> bool:
+    """Servers without tool calls say so in their own words: Ollama and vLLM with 400, OpenRouter with 404."""
+    return getattr(fault, "status_code", None) in (400, 404, 422, 501) and "tool" in str(fault).lower()
+
+
+def _is_final(fault: Exception) -> bool:
+    """Whether another try is useless."""
+    status = getattr(fault, "status_code", 500)
+    refused = 400 <= status < 500 and status not in PASSING
+    return (
+        refused
+        or isinstance(fault, ContextOverflowError)
+        or getattr(fault, "code", "") == "insufficient_quota"
+    )
 
 
 def _retry_after(fault: Exception) -> float | None:

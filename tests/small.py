@@ -1,7 +1,7 @@
 """A research problem small enough to play in a test: step-size rules on one-dimensional quadratics.
 
-A program defines ``class Rule`` with ``step(gradient) -> change of x``. The game ``bowl_4`` is f(x) = 4 x^2 / 2 from
-x = 1. Its sandbox runs programs in this very process: for programs that the tests themselves wrote.
+A program defines ``class Rule`` with ``step(gradient) -> change of x``. The game ``bowl_4`` is
+f(x) = 4 x^2 / 2, from x = 1. Its sandbox runs programs in this very process: the tests wrote them.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ class InProcess:
     uncovered = ("everything",)
 
     def __init__(self) -> None:
-        self.runs: list[tuple[str, str]] = []
+        self.runs: list[tuple[str, str, int]] = []
         self.guard = threading.Lock()
 
     def run(self, job: Job) -> Outcome:
         with self.guard:
-            self.runs.append((program_id(job.program), job.game))
+            self.runs.append((program_id(job.program), job.game, job.settings["iterations"]))
         curvature, x, gaps = float(job.game.removeprefix("bowl_")), 1.0, []
         try:
             scope: dict[str, Any] = {}

@@ -1,0 +1,167 @@
+"""A server on loopback that speaks the OpenAI wire protocol, chat completions with tool calls.
+
+``with Loopback(answer) as server:`` serves at ``server.url``; ``answer(request) -> message`` gets a request's
+JSON and returns the assistant's message. ``server.faults`` says what to do instead, request by request: None,
+``(status, headers)``, ``cut``, ``garbage``, ``html``, ``no_choices``, ``null_choices``, ``slow``,
+``echo_key``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Message = dict[str, Any]
+Fault = str | tuple[int, dict[str, str]] | None
+
+
+class Loopback:
+    def __init__(self, answer: Callable[[Message], Message], faults: list[Fault] | None = None) -> None:
+        self.answer = answer
+        self.faults = list(faults or [])
+        self.requests: list[Message] = []
+        self.keys: list[str] = []
+        """Authorization header of each request."""
+        self.guard = threading.Lock()
+        handler = type("Handler", (_Handler,), {"owner": self})
+        self.server = _Server(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+    def __enter__(self) -> Loopback:
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, address: object) -> None:
+        """A client that hung up is part of the tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    owner: Loopback
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        with self.owner.guard:
+            self.owner.requests.append(request)
+            self.owner.keys.append(key)
+            fault = self.owner.faults.pop(0) if self.owner.faults else None
+        if isinstance(fault, tuple):
+            error = {
+                "error": {"message": f"fault for {key}: {fault[1].get('x-message', '')}", "type": "fault"}
+            }
+            error["error"]["code"] = fault[1].get("x-code", "")
+            self._send(fault[0], json.dumps(error), fault[1])
+        elif fault == "cut":
+            # RST instead of an orderly end, as when a proxy dies
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+        elif fault in ("garbage", "html"):
+            self._send(200, '{"choices": [{"mess' if fault == "garbage" else "<html>Bad gateway</html>")
+        elif fault in ("no_choices", "null_choices"):
+            self._send(200, json.dumps(_completion([] if fault == "no_choices" else None)))
+        else:
+            if fault == "slow":
+                time.sleep(1.0)
+            message = {"role": "assistant", "content": None, **self.owner.answer(request)}
+            if fault == "echo_key":
+                message["content"] = f"Your key is {key}."
+            self._send(
+                200, json.dumps(_completion([{"index": 0, "message": message, "finish_reason": "stop"}]))
+            )
+
+    def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html" if body.startswith("<") else "application/json")
+        self.send_header("Content-Length", str(len(body.encode())))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+
+def _completion(choices: list[Any] | None) -> Message:
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+    return {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": choices,
+        "usage": usage,
+    }
+
+
+def call(name: str, arguments: dict[str, Any] | str, number: int = 0) -> Message:
+    """An assistant's message with one tool call; a string stands for raw, perhaps broken, arguments."""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return {
+        "tool_calls": [
+            {"id": f"id{number}", "type": "function", "function": {"name": name, "arguments": text}}
+        ]
+    }
+
+
+def researcher(request: Message) -> Message:
+    """A language model of few gifts: plays all three roles, each turn in two replies, by its brief alone.
+
+    Its programs are their parent with one more class attribute, so it works on any problem whose programs
+    define ``class Rule``.
+    """
+    human = next(m["content"] for m in request["messages"] if m["role"] == "user")
+    brief = json.loads(human.split("```json\n")[1].split("\n```")[0])
+    first = not any(m["role"] in ("assistant", "tool") for m in request["messages"])
+    if brief["role"] == "proposer":
+        if first:
+            return call("read_program", {"program_id": brief["parent_id"]})
+        source = json.loads(next(m["content"] for m in request["messages"] if m["role"] == "tool"))["source"]
+        marked = re.sub(r"class Rule.*:", rf"\g<0>\n    VARIANT = {brief['experiment']}", source, count=1)
+        return call("submit_program", {"source": marked, "hypothesis": "A mark changes nothing."})
+    if first:
+        return call("read_program", {"program_id": brief["program_id"]})
+    if brief["role"] == "critic":
+        return call("give_verdict", {"decision": "approve", "reasons": "Cheap to test."})
+    lesson = {"text": "An unused attribute has no effect.", "kind": "insight", "effect": 0.0}
+    return call("submit_analysis", {"explanation": "Nothing changed, as said.", "lessons": [lesson]})
+
+
+@contextmanager
+def environment(**values: str | None) -> Iterator[None]:
+    """Environment variables for a while; None takes one away."""
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
