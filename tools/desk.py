@@ -92,6 +92,7 @@ def summary(program: Program) -> dict[str, Any]:
         "experiment": program.number,
         "parent_id": program.parent_id,
         "hypothesis": program.hypothesis,
+        "operator": program.operator,
         "status": result.status if result else "draft",
         "score": result.score if result else None,
         "stopped_early": result.stopped_early if result else False,
