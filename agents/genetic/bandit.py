@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from agents.genetic.operators import OPERATORS
+from agents.genetic.operators import OPERATORS, spoken_of
 
 WINS, LOSSES = 1.0, 3.0
 """Imagined trials of every operator: one success in four."""
@@ -35,8 +35,7 @@ def operator_weights(
         rate = random.betavariate(WINS + wins, LOSSES + losses)
         weights[name] = operator.weight * (0.05 + rate)
         for lesson in lessons:
-            words = str(lesson.get("text", "")).lower()
-            if any(word in words for word in operator.words):
+            if name in spoken_of(str(lesson.get("text", ""))):
                 weights[name] *= TILT.get(str(lesson.get("kind")), 1.0)
     return weights
 

@@ -93,8 +93,10 @@ class Kinds:
             node.value
             for method in self.program.rules.values()
             for node in ast.walk(method)
-            if isinstance(node, ast.Assign) and own_attribute(node.targets[0]) == name
-            or isinstance(node, ast.AugAssign) and own_attribute(node.target) == name
+            if isinstance(node, ast.Assign)
+            and own_attribute(node.targets[0]) == name
+            or isinstance(node, ast.AugAssign)
+            and own_attribute(node.target) == name
         ]
         if not values:
             return True

@@ -177,7 +177,12 @@ def _is_numeric(node: ast.expr, objects: set[str]) -> bool:
 
 def modules(program: Program) -> set[str]:
     """Names of modules that a program mentions or imports."""
-    imported = {alias.asname or alias.name for s in program.tree.body if isinstance(s, ast.Import) for alias in s.names}
+    imported = {
+        alias.asname or alias.name
+        for s in program.tree.body
+        if isinstance(s, ast.Import)
+        for alias in s.names
+    }
     return imported | {n.id for n in ast.walk(program.rule) if isinstance(n, ast.Name) and n.id in MODULES}
 
 

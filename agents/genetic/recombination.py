@@ -36,7 +36,9 @@ def take_method(scene: Scene) -> Change | None:
     donor, name = choice
     graft = _Graft(scene.program, donor.program)
     graft.method(name)
-    return Change(f"taking `{name}` and what it needs from {donor.name}", "join the strengths of both rules", donor.name)
+    return Change(
+        f"taking `{name}` and what it needs from {donor.name}", "join the strengths of both rules", donor.name
+    )
 
 
 def take_expression(scene: Scene) -> Change | None:
@@ -87,7 +89,9 @@ def take_statement(scene: Scene) -> Change | None:
         own.body.insert(0, new)
     verb = f"replacing `{text(alike[0])}` by" if alike else "adding"
     return Change(
-        f"{verb} `{text(statement)}` from {donor.name} in `{own.name}`", "join the strengths of both rules", donor.name
+        f"{verb} `{text(statement)}` from {donor.name} in `{own.name}`",
+        "join the strengths of both rules",
+        donor.name,
     )
 
 
@@ -110,7 +114,9 @@ def borrow(scene: Scene) -> Change | None:
         return None
     names = ", ".join(f"`{name}`" for name in merged)
     return Change(
-        f"applying to {names} what made {donor.name} better than its parent", "bring the same gain here", donor.name
+        f"applying to {names} what made {donor.name} better than its parent",
+        "bring the same gain here",
+        donor.name,
     )
 
 

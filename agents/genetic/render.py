@@ -53,7 +53,9 @@ def describe(program: Program) -> str:
 
 def _clause(statement: ast.stmt, values: dict[str, str]) -> str:
     def short(node: ast.AST) -> str:
-        plain = re.sub(r"self\.([A-Z_0-9]+)\b", lambda found: values.get(found[1], found[1]), ast.unparse(node))
+        plain = re.sub(
+            r"self\.([A-Z_0-9]+)\b", lambda found: values.get(found[1], found[1]), ast.unparse(node)
+        )
         return re.sub(r"\b(self|torch|infosets)\.", "", plain).replace("infosets.", "")
 
     if isinstance(statement, ast.Return) and statement.value is not None:

@@ -52,7 +52,9 @@ class Scene:
     @cached_property
     def has_torch(self) -> bool:
         """Do the programs of this problem compute with PyTorch?"""
-        return any("torch" in modules(program) for program in (self.program, *(d.program for d in self.donors)))
+        return any(
+            "torch" in modules(program) for program in (self.program, *(d.program for d in self.donors))
+        )
 
     def pick(self, items: Sequence[T]) -> T | None:
         return self.random.choice(items) if items else None

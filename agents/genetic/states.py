@@ -27,9 +27,7 @@ def discount_state(scene: Scene) -> Change | None:
     factors = [_fade(scene, time) for _ in range(1 + signed)]
     factor = factors[0]
     if signed:
-        factor = expression(
-            f"torch.where(self.{state} > 0, _0, _1)", *factors
-        )
+        factor = expression(f"torch.where(self.{state} > 0, _0, _1)", *factors)
     body = scene.program.methods[method].body
     late = scene.random.random() < 0.3
     place = body.index(statement) + late

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from agents.genetic.interface import narrow, observe, widen
+from agents.genetic.interface import Interface, narrow, observe, widen
 from agents.genetic.kinds import TIME, Kinds
 from agents.genetic.operators import OPERATORS
 from agents.genetic.program import (
@@ -46,10 +46,12 @@ def vary(
     random: Random,
     weights: Mapping[str, float],
     taken: Collection[str] = (),
+    interface: Interface | None = None,
 ) -> Variation | None:
     """A program made from ``parent``, unlike it, with a fingerprint not in ``taken``; None when none was found."""
-    interface = observe([parent, *[donor.program for donor in donors]])
-    taken = {*taken, _identity(parent)}
+    if interface is None:
+        interface = observe([parent, *[donor.program for donor in donors]])
+    taken = {*taken, identity(parent)}
     for _ in range(TRIES):
         program = parent.copy()
         widen(program, interface)
@@ -62,7 +64,7 @@ def vary(
         if not _is_acceptable(program, parent, random):
             continue
         source = render(program, _ancestors(parent, donors, changes))
-        if _identity(Program(source)) not in taken:
+        if identity(Program(source)) not in taken:
             return Variation(source, "+".join(names), tuple(changes))
     return None
 
@@ -80,7 +82,7 @@ def _apply(scene: Scene, steps: int, weights: Mapping[str, float]) -> tuple[list
     return names, changes
 
 
-def _identity(program: Program) -> str:
+def identity(program: Program) -> str:
     """The fingerprint of the program written plainly."""
     mark = fingerprint(ast.unparse(program.tree))
     assert mark is not None  # what was unparsed can be parsed

@@ -1,0 +1,209 @@
+"""The proposer's part: read, make a program by mutation or crossover, try it, hand it in with a hypothesis."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+from agents.genetic.bandit import operator_weights
+from agents.genetic.dialogue import Call, Dialogue
+from agents.genetic.interface import observe
+from agents.genetic.operators import OPERATORS
+from agents.genetic.program import Program
+from agents.genetic.scene import Donor
+from agents.genetic.variation import Variation, identity, vary
+from memory.records import program_id
+
+LISTED = 200
+"""Programs asked for, so that the statistics of the operators are complete."""
+FURTHER = 2
+"""Programs read beside the inspirations, for their material."""
+ATTEMPTS = 6
+"""Drafts tried before the best of them is handed in anyway."""
+MENDING = {
+    ("simpl", "needless", "dead", "unused", "size", "large", "complex"): ("delete_term",),
+    ("constant", "horizon", "literal", "magic", "tuned"): (
+        "tune_constant",
+        "schedule_constant",
+        "delete_term",
+    ),
+}
+"""Words of an objection -> operators that may meet it."""
+
+
+def propose(dialogue: Dialogue) -> tuple[str, list[Call]]:
+    """The next reply: reading first, then drafts that are checked and tried, then the submission."""
+    for title, calls in (("Reading.", _first(dialogue)), ("Reading on.", _further(dialogue))):
+        missing = dialogue.missing(calls)
+        if missing:
+            return title, missing
+    tried = dialogue.asked("check_program")
+    refused = len(dialogue.asked("submit_program"))
+    passed = [i for i in range(len(tried)) if _is_sound(dialogue, i)]
+    if len(passed) > refused or len(tried) >= ATTEMPTS:
+        attempt = passed[refused] if len(passed) > refused else len(tried) - 1
+        draft = _draft(dialogue, attempt)
+        arguments = {
+            "source": program_id(draft.source),
+            "hypothesis": hypothesis(dialogue, draft),
+            "operator": draft.operator,
+        }
+        return "This one runs and is new." if passed else "The best I found.", [
+            Call("submit_program", arguments)
+        ]
+    draft = _draft(dialogue, len(tried))
+    calls = [Call("check_program", {"source": draft.source})]
+    if "smoke_run" in dialogue.tools:
+        calls.append(Call("smoke_run", {"source": program_id(draft.source)}))
+    changes = "; ".join(change.what for change in draft.changes)
+    return f"Draft {len(tried) + 1}: {changes}.", calls
+
+
+def hypothesis(dialogue: Dialogue, draft: Variation) -> str:
+    """What was changed, what it should do, what would refute it."""
+    parent = dialogue.program(dialogue.brief["parent_id"]) or {}
+    what = ", and ".join(change.what for change in draft.changes)
+    why = ", and to ".join(dict.fromkeys(change.why for change in draft.changes))
+    named = str(parent.get("name") or parent.get("program_id") or "the parent")
+    values = _constants(draft.source, what)
+    score = parent.get("score")
+    above = f" above {score:.3f}" if score is not None else ""
+    lag = _lag(dialogue, parent)
+    sentence = f"{what[:1].upper()}{what[1:]}{values} is expected to {why}, which should raise the score{above} of {named}"
+    return f"{sentence}{lag}. It is refuted if the mean score over the games does not rise."
+
+
+def _constants(source: str, what: str) -> str:
+    """The values of the constants that the sentence names."""
+    constants = Program(source).constants
+    named = [
+        f"{name} = {ast.unparse(node.value)}" for name, node in constants.items() if f"self.{name}" in what
+    ]
+    return f" (with {', '.join(named)})" if named else ""
+
+
+def _lag(dialogue: Dialogue, parent: Mapping[str, Any]) -> str:
+    """Where the parent is furthest behind the best program known."""
+    mine = parent.get("games") or {}
+    best: dict[str, float] = {}
+    for program in _listed(dialogue):
+        for game, score in (program.get("games") or {}).items():
+            best[game] = max(score, best.get(game, score))
+    gaps = {game: best.get(game, score) - score for game, score in mine.items()}
+    game = max(gaps, key=lambda g: gaps[g], default=None)
+    if game is None or gaps[game] <= 0:
+        return ""
+    return f", above all on {game}, where it is {gaps[game]:.2f} behind the best known"
+
+
+def _listed(dialogue: Dialogue) -> list[Mapping[str, Any]]:
+    return [
+        program for answer in dialogue.of("list_programs") for program in answer.result.get("programs", [])
+    ]
+
+
+def _first(dialogue: Dialogue) -> list[Call]:
+    brief = dialogue.brief
+    ids = [brief["parent_id"], *brief.get("inspiration_ids", []), brief.get("draft_id")]
+    query = f"What improved {brief.get('problem', 'the rule')}? {' '.join(str(o) for o in brief.get('objections', []))}"
+    calls = [Call("list_programs", {"limit": LISTED}), Call("recall_lessons", {"query": query.strip()[:300]})]
+    return calls + [Call("read_program", {"program_id": name}) for name in dict.fromkeys(ids) if name]
+
+
+def _further(dialogue: Dialogue) -> list[Call]:
+    """Parents of the inspirations, to see what improved them, and some programs more."""
+    brief, listed = dialogue.brief, _listed(dialogue)
+    known = {program["program_id"]: program for program in listed if program.get("score") is not None}
+    donors = list(brief.get("inspiration_ids", []))
+    others = [name for name in known if name not in (brief["parent_id"], brief.get("draft_id"), *donors)]
+    random = dialogue.random("further")
+    weights = [0.9**rank for rank in range(len(others))]
+    donors += [random.choices(others, weights)[0] for _ in range(FURTHER)] if others else []
+    ids = [*donors, *(known[name].get("parent_id") for name in donors if name in known)]
+    return [Call("read_program", {"program_id": name}) for name in dict.fromkeys(ids) if name]
+
+
+def _is_sound(dialogue: Dialogue, attempt: int) -> bool:
+    """Did a draft pass the static check, is it new, and did it run?"""
+    check = dialogue.asked("check_program")[attempt].result
+    smokes = dialogue.asked("smoke_run")
+    ran = attempt >= len(smokes) or smokes[attempt].result.get("status") == "ok"
+    return not check.get("error") and not check.get("faults") and not check.get("duplicate_of") and ran
+
+
+def _draft(dialogue: Dialogue, attempt: int) -> Variation:
+    """The draft of one attempt, the same whenever it is asked for. Earlier failures make their operators rarer."""
+    failed = [_draft(dialogue, i).operator for i in range(attempt) if not _is_sound(dialogue, i)]
+    material = json.dumps(
+        [dialogue.seed, attempt, failed, dialogue.brief, _sources(dialogue), _listed(dialogue)]
+    )
+    return _made(material, dialogue.statement)
+
+
+@lru_cache(maxsize=64)
+def _made(material: str, statement: str) -> Variation:
+    """Pure: a cache of work that several replies of one turn share, not a memory."""
+    seed, attempt, failed, brief, sources, listed = json.loads(material)
+    random = Random(f"{seed} draft {attempt} {json.dumps(brief, sort_keys=True)}")
+    programs = {name: program for name, (_, source, _) in sources.items() if (program := _parsed(source))}
+    base = programs[brief.get("draft_id") or brief["parent_id"]]
+    donors = _donors(brief, sources, programs)
+    weights = operator_weights(listed, brief.get("lessons", []), random)
+    mended = _mended(weights, " ".join(map(str, brief.get("objections", []))).lower(), failed)
+    taken = {identity(program) for program in programs.values()}
+    interface = observe(list(programs.values()), statement)
+    made = vary(base, donors, random, mended, taken, interface)
+    made = made or vary(base, donors, random, weights, taken, interface)
+    if made is None:
+        raise ValueError(
+            f"No variation of {brief['parent_id']} could be made; its source leaves no operator a place."
+        )
+    return made
+
+
+def _sources(dialogue: Dialogue) -> dict[str, tuple[str, str, str | None]]:
+    """Programs that were read: id -> (name, source, parent that it improved on)."""
+    known = {
+        p["program_id"]: p for p in [*_listed(dialogue), *(a.result for a in dialogue.of("read_program"))]
+    }
+    found = {}
+    for answer in dialogue.of("read_program"):
+        program = answer.result
+        before = known.get(program.get("parent_id") or "", {}).get("score")
+        better = before is not None and program.get("score") is not None and program["score"] > before
+        name = str(program.get("name") or program["program_id"])
+        found[program["program_id"]] = (name, program["source"], program["parent_id"] if better else None)
+    return found
+
+
+def _donors(
+    brief: Mapping[str, Any], sources: Mapping[str, Sequence[Any]], programs: Mapping[str, Program]
+) -> list[Donor]:
+    own = (brief["parent_id"], brief.get("draft_id"))
+    return [
+        Donor(name, programs[key], programs.get(parent) if parent else None)
+        for key, (name, _, parent) in sources.items()
+        if key not in own and key in programs
+    ]
+
+
+def _parsed(source: str) -> Program | None:
+    """None for what is no class; a model may have written anything."""
+    try:
+        return Program(source)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _mended(weights: Mapping[str, float], objections: str, failed: Sequence[str]) -> dict[str, float]:
+    """Only operators that meet the objections, where some do; those that just failed a quarter as often."""
+    wanted = {
+        name for words, names in MENDING.items() if any(w in objections for w in words) for name in names
+    }
+    chosen = {name: weights[name] for name in OPERATORS if not wanted or name in wanted}
+    bad = {name for names in failed for name in names.split("+")}
+    return {name: weight * (0.25 if name in bad else 1.0) for name, weight in chosen.items()}
