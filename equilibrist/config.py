@@ -10,7 +10,16 @@ from pydantic import Field
 
 from sandbox.job import Record
 
-VERSIONED = ("equilibrist", "torch", "numpy", "numba", "open_spiel", "langgraph", "langchain-openai", "chromadb")
+VERSIONED = (
+    "equilibrist",
+    "torch",
+    "numpy",
+    "numba",
+    "open_spiel",
+    "langgraph",
+    "langchain-openai",
+    "chromadb",
+)
 
 
 class Config(Record):
@@ -31,6 +40,10 @@ class Config(Record):
     minutes: float | None = Field(default=None, gt=0)
     """Wall time after which no further experiment is started."""
 
+    def identity(self) -> dict[str, Any]:
+        """What decides the outcome of a session, whatever the machine and however long it runs."""
+        return self.model_dump(mode="json", exclude={"experiments", "minutes", "sandbox"})
+
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
@@ -45,4 +58,9 @@ def versions() -> dict[str, str]:
 
 def session_record(config: Config, **more: Any) -> dict[str, Any]:
     """What goes into ``session.json``."""
-    return {"config": config.model_dump(mode="json"), "versions": versions(), **more}
+    return {
+        "problem": config.problem,
+        "config": config.model_dump(mode="json"),
+        "versions": versions(),
+        **more,
+    }

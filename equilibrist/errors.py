@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Usage(Exception):
-    """The user asked for something that cannot be done; the message says what and what to do (exit code 2)."""
+    """The user asked for what cannot be done; the message says why and what to do (exit code 2)."""
 
 
 class Failed(Exception):

@@ -31,7 +31,11 @@ def open_home(home: Path) -> Path:
 
 def new_session(home: Path, problem: str) -> Path:
     """Reserve the next free session folder, ``<problem>-<number>``; safe against a second process."""
-    taken = [int(p.name.rpartition("-")[2]) for p in (home / SESSIONS).glob(f"{problem}-*") if p.name[-1:].isdigit()]
+    taken = [
+        int(p.name.rpartition("-")[2])
+        for p in (home / SESSIONS).glob(f"{problem}-*")
+        if p.name[-1:].isdigit()
+    ]
     number = max(taken, default=0) + 1
     while True:
         folder = home / SESSIONS / f"{problem}-{number:03d}"

@@ -37,7 +37,9 @@ class Watch:
 
     def __enter__(self) -> Watch:
         if self.console.is_terminal and not self.quiet:
-            self.live = Live(get_renderable=self.picture, console=self.console, refresh_per_second=4, transient=True)
+            self.live = Live(
+                get_renderable=self.picture, console=self.console, refresh_per_second=4, transient=True
+            )
             self.live.start()
         return self
 
@@ -114,4 +116,5 @@ def experiment_line(experiment: Experiment) -> str:
     note = "" if result.status == "ok" else safe(result.message).partition("\n")[0][:60]
     made_by = proposal.operator if proposal else ""
     early = " (stopped early)" if result.stopped_early else ""
-    return f"  #{experiment.number:<4} {program} {figure(result.score)} {result.status:<13}{made_by:<22}{early}{note}"
+    head = f"  #{experiment.number:<4} {program} {figure(result.score)} {result.status:<13}"
+    return f"{head}{made_by:<22}{early}{note}"

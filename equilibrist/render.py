@@ -15,7 +15,9 @@ STATUS_STYLE = {
     "rejected": "dim",
 }
 BLOCKS = "▁▂▃▄▅▆▇█"
-UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+UNPRINTABLE = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def safe(text: str) -> str:
@@ -49,3 +51,8 @@ def sparkline(values: Sequence[float], width: int = 24) -> str:
     low, high = min(finite), max(finite)
     scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(BLOCKS[round((v - low) * scale)] if math.isfinite(v) else " " for v in values)
+
+
+def log10(value: float) -> float:
+    """Of a value that may be zero, or negative by rounding: nothing below 1e-16."""
+    return math.log10(max(value, 1e-16))

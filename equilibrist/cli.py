@@ -1,0 +1,202 @@
+"""The command line. Heavy imports wait for the command that needs them, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from equilibrist.cli_memory import app as memory_app
+from equilibrist.errors import Failed, Usage
+from equilibrist.options import HOME, Home, Json, SessionName, emit
+
+app = typer.Typer(
+    help="An autonomous research team that discovers learning rules for many agents, and proves them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.add_typer(memory_app, name="memory")
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    from memory.events import JournalError
+
+    try:
+        app()
+    except Usage as error:
+        _fail(str(error), 2)
+    except (Failed, JournalError) as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", 130)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    Console(stderr=True, highlight=False).print(f"equilibrist: {message}", markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+@app.command()
+def run(
+    problem: Annotated[str, typer.Argument(help="What to research, e.g. regret.")],
+    seed: Annotated[
+        int, typer.Option(help="Same seed, same machine, embedded researcher: same session.")
+    ] = 0,
+    experiments: Annotated[int, typer.Option(min=1, help="How many experiments.")] = 40,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Start no experiment after this time.")
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments in flight.")] = 2,
+    sandbox: Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")] = "auto",
+    model: Annotated[str, typer.Option(help="Chat model of all roles; 'genetic' needs no key.")] = "genetic",
+    proposer_model: Annotated[str | None, typer.Option(help="Another model for the proposer.")] = None,
+    critic_model: Annotated[str | None, typer.Option(help="Another model for the critic.")] = None,
+    analyst_model: Annotated[str | None, typer.Option(help="Another model for the analyst.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Start a research session. Ctrl-C leaves it resumable."""
+    from equilibrist.config import Config
+    from equilibrist.start import start
+
+    config = Config(
+        problem=problem,
+        seed=seed,
+        experiments=experiments,
+        minutes=minutes,
+        parallel=parallel,
+        sandbox=sandbox,
+        proposer=proposer_model or model,
+        critic=critic_model or model,
+        analyst=analyst_model or model,
+    )
+    _session(start(home, config, quiet=as_json), home, as_json)
+
+
+@app.command()
+def resume(
+    session: SessionName = "last",
+    experiments: Annotated[int | None, typer.Option(min=1, help="A new total of experiments.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Start no experiment after this time.")
+    ] = None,
+    salvage: Annotated[bool, typer.Option(help="Set damaged journal lines aside and go on.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Go on with a session: nothing is evaluated or asked twice."""
+    from equilibrist.start import resume as go_on
+
+    _session(go_on(home, session, experiments, minutes, salvage, quiet=as_json), home, as_json)
+
+
+def _session(ended: tuple[str, str], home: Path, as_json: bool) -> None:
+    """Show the session that just ended."""
+    session, reason = ended
+    show(session, all_of_it=False, home=home, as_json=as_json)
+    if reason == "interrupted":
+        _fail(f"Interrupted. Go on with: equilibrist resume {session}", 130)
+
+
+@app.command()
+def sessions(home: Home = HOME, as_json: Json = False) -> None:
+    """List the sessions in the home folder."""
+    from equilibrist.show import session_rows, session_table
+
+    rows = session_rows(home)
+    if as_json:
+        emit(rows)
+    else:
+        Console().print(
+            session_table(rows) if rows else "No session yet. Start one with: equilibrist run regret"
+        )
+
+
+@app.command()
+def show(
+    session: SessionName = "last",
+    all_of_it: Annotated[bool, typer.Option("--all", help="Every experiment and lesson.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Leaderboard, best program, lineage, curves and lessons of a session."""
+    from equilibrist import show as view
+    from equilibrist.home import find_session
+    from memory.journal import Journal
+
+    folder = find_session(home, session)
+    journal = Journal.view(folder)
+    lessons = view.session_lessons(home, folder.name)
+    if as_json:
+        emit(view.summary(journal, lessons))
+    else:
+        view.show(Console(), journal, lessons, all_of_it)
+
+
+@app.command()
+def transcript(
+    session: SessionName = "last",
+    agent: Annotated[str | None, typer.Option(help="Only this role: proposer, critic or analyst.")] = None,
+    experiment: Annotated[int | None, typer.Option(help="Only this experiment.")] = None,
+    full: Annotated[bool, typer.Option(help="Print long messages whole.")] = False,
+    follow: Annotated[bool, typer.Option(help="Go on as the session writes; Ctrl-C ends it.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """What the agents said and did: every message and tool call, in order."""
+    from equilibrist.home import find_session
+    from equilibrist.transcript import Filter
+    from equilibrist.transcript import transcript as read
+    from memory.journal import Journal
+
+    journal = Journal.view(find_session(home, session))
+    read(Console(), journal, Filter(agent, experiment), full, follow, as_json)
+
+
+@app.command()
+def evaluate(
+    problem: Annotated[str, typer.Argument(help="E.g. regret.")],
+    program: Annotated[str, typer.Argument(help="A file, a baseline's name, or SESSION/PROGRAM_ID.")],
+    wall: Annotated[str, typer.Option(help="train or dev.")] = "train",
+    games: Annotated[
+        str | None, typer.Option(help="Instead of a wall: game names, separated by ';'.")
+    ] = None,
+    sandbox: Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")] = "auto",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Judge one program by the path that candidates take."""
+    from equilibrist.evaluate import evaluate as judge
+    from equilibrist.evaluate import render
+
+    result = judge(home, problem, program, wall, games, sandbox)
+    if as_json:
+        emit(result.model_dump(mode="json"))
+    else:
+        render(Console(), result)
+    if result.status != "ok":
+        sys.exit(1)
+
+
+@app.command()
+def doctor(
+    attack: Annotated[bool, typer.Option(help="Run the whole attack set in each sandbox found.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """What works on this machine, and how to mend what does not."""
+    from equilibrist.doctor import examine, render
+
+    findings = examine(home, attack)
+    if as_json:
+        emit([finding.model_dump(mode="json") for finding in findings])
+    else:
+        render(Console(), findings)
+    if any(finding.verdict == "broken" for finding in findings):
+        sys.exit(1)

@@ -1,0 +1,259 @@
+"""A session for reading: leaderboard, best program, lessons, and the commands to look further."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from equilibrist.home import session_folders
+from equilibrist.lessons import line as lesson_line
+from equilibrist.render import STATUS_STYLE, figure, log10, safe, sparkline
+from memory.archive import Archive, Entry
+from memory.events import JournalError
+from memory.files import is_held
+from memory.gathering import gather
+from memory.journal import Journal
+from memory.lessons import fold
+from memory.records import Lesson
+
+ROWS = 12
+
+
+def leaderboard(archive: Archive, rows: int = ROWS) -> Table:
+    """The best programs among all baselines, score first, then one column per game."""
+    ranked = archive.leaderboard
+    games = list(ranked[0].result.games) if ranked else []
+    table = Table(
+        "rank",
+        "program",
+        "made by",
+        title="Leaderboard (train games, higher is better)",
+        title_justify="left",
+    )
+    for column in ("score", *games):
+        table.add_column(safe(column), justify="right")
+    best_baseline = max(
+        (e.result.score or float("-inf") for e in ranked if e.number is None), default=float("-inf")
+    )
+    shown = [(i, e) for i, e in enumerate(ranked, 1) if i <= rows or e.number is None]
+    for rank, entry in shown:
+        better = entry.number is not None and (entry.result.score or float("-inf")) > best_baseline
+        style = "bold green" if better else ("cyan" if entry.number is None else "")
+        name = f"{entry.program_id} {safe(entry.name)}" if entry.number is not None else safe(entry.name)
+        made_by = safe(entry.operator) or ("baseline" if entry.number is None else "")
+        scores = [figure(entry.result.score), *(figure(entry.result.games.get(game)) for game in games)]
+        table.add_row(str(rank), name, made_by, *scores, style=style)
+    return table
+
+
+def counts(archive: Archive) -> str:
+    """How the experiments ended, in one line."""
+    tally: dict[str, int] = {}
+    for experiment in archive.experiments:
+        tally[experiment.result.status] = tally.get(experiment.result.status, 0) + 1
+    parts = ", ".join(f"{count} {status}" for status, count in sorted(tally.items(), key=lambda kv: -kv[1]))
+    return f"{len(archive.experiments)} experiments: {parts}" if parts else "no experiment yet"
+
+
+def program(console: Console, archive: Archive, entry: Entry) -> None:
+    """A program's hypothesis, its curves and its difference from its parent."""
+    console.print(
+        Text(f"\n{entry.name} {entry.program_id}  score {figure(entry.result.score).strip()}", style="bold")
+    )
+    if entry.hypothesis:
+        console.print(Text("Hypothesis: " + safe(entry.hypothesis)))
+    for game, series in entry.result.curves.items():
+        line = sparkline([log10(v) for v in series.get("exploitability", [])])
+        if line:
+            console.print(Text(f"  {safe(game):<28}{line}  final {series['exploitability'][-1]:.3g}"))
+    parent = archive.parent(entry.program_id)
+    if parent is None:
+        console.print(Syntax(safe(entry.source), "python", word_wrap=True, background_color="default"))
+        return
+    console.print(
+        Text(f"Changed from its parent {parent.name} (score {figure(parent.result.score).strip()}):")
+    )
+    console.print(Syntax(diff(parent, entry), "diff", word_wrap=True, background_color="default"))
+
+
+def diff(parent: Entry, child: Entry) -> str:
+    """Unified diff of two programs, safe to print."""
+    lines = difflib.unified_diff(
+        safe(parent.source).splitlines(),
+        safe(child.source).splitlines(),
+        parent.name,
+        child.name,
+        lineterm="",
+        n=2,
+    )
+    return "\n".join(lines)
+
+
+def lineage(archive: Archive, entry: Entry) -> str:
+    """From the first ancestor to the program, with scores."""
+    line = reversed(archive.lineage(entry.program_id))
+    return "  ->  ".join(f"{safe(e.name)} {figure(e.result.score).strip()}" for e in line)
+
+
+def experiments(archive: Archive) -> Table:
+    """Every experiment in one row."""
+    table = Table("no", "program", "parent", "status", "made by", title="Experiments", title_justify="left")
+    table.add_column("score", justify="right")
+    table.add_column("gain", justify="right")
+    for experiment in archive.experiments:
+        proposal, result = experiment.proposal, experiment.result
+        gain = archive.improvement(experiment)
+        table.add_row(
+            str(experiment.number),
+            proposal.program_id if proposal else "-",
+            (proposal.parent_id if proposal else None) or "-",
+            Text(result.status, style=STATUS_STYLE[result.status]),
+            safe(proposal.operator) if proposal else "-",
+            figure(result.score),
+            f"{gain:+.4f}" if gain is not None else "",
+        )
+    return table
+
+
+def show(
+    console: Console, journal: Journal, lessons: Sequence[Lesson], all_experiments: bool = False
+) -> None:
+    """The whole picture of one session."""
+    archive = Archive.of(journal)
+    session = journal.folder.name
+    config = journal.session.get("config", {})
+    console.print(Text(f"Session {session}", style="bold"), Text(_settings(config), style="dim"))
+    console.print(Text(f"{counts(archive)}; {state(journal)}"))
+    if archive.leaderboard:
+        console.print(leaderboard(archive))
+    best = next((entry for entry in archive.leaderboard if entry.number is not None), None)
+    if best is not None:
+        program(console, archive, best)
+        console.print(Text("Lineage: " + lineage(archive, best)))
+    if all_experiments:
+        console.print(experiments(archive))
+    if lessons:
+        console.print(Text(f"\nLessons of this session ({len(lessons)})", style="bold"))
+        for lesson in lessons if all_experiments else lessons[:8]:
+            console.print(lesson_line(lesson), soft_wrap=True)
+    for line in next_steps(session, str(config.get("problem", "")), best):
+        console.print(Text(line, style="dim"))
+
+
+def next_steps(session: str, problem: str, best: Entry | None) -> Iterable[str]:
+    yield "\nTo look further:"
+    yield f"  equilibrist show {session} --all                 every experiment and lesson"
+    if best is not None:
+        yield f"  equilibrist transcript {session} --experiment {best.number}   how the best one came about"
+        yield f"  equilibrist evaluate {problem} {session}/{best.program_id}   judge it again"
+    yield '  equilibrist memory query "what helped?"          what was learnt, with its evidence'
+
+
+def state(journal: Journal) -> str:
+    """How the session stands: ``done``, ``interrupted``, ``running`` ..."""
+    marks = list(journal.events("started", "ended"))
+    if not marks:
+        return "not started"
+    if marks[-1].kind == "ended":
+        return str(marks[-1].data["reason"])
+    return "running" if is_held(journal.folder / "lock") else "stopped without a word: resume it"
+
+
+def session_rows(home: Path) -> list[dict[str, Any]]:
+    """Every session in one row, oldest first."""
+    rows: list[dict[str, Any]] = []
+    for folder in session_folders(home):
+        try:
+            journal = Journal.view(folder)
+            archive = Archive.of(journal)
+        except (JournalError, ValidationError) as error:
+            rows.append({"session": folder.name, "state": f"unreadable: {error}"})
+            continue
+        best = archive.best
+        rows.append(
+            {
+                "session": folder.name,
+                "state": state(journal),
+                "experiments": len(archive.experiments),
+                "best": best.result.score if best else None,
+                "program": best.program_id if best else None,
+                "config": journal.session.get("config", {}),
+            }
+        )
+    return rows
+
+
+def session_table(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table("session", "state", "settings")
+    table.add_column("experiments", justify="right")
+    table.add_column("best score", justify="right")
+    for row in rows:
+        settings = _settings(row.get("config", {}))
+        table.add_row(
+            row["session"],
+            safe(row["state"]),
+            settings,
+            str(row.get("experiments", "")),
+            figure(row.get("best")),
+        )
+    return table
+
+
+def session_lessons(home: Path, session: str) -> list[Lesson]:
+    """The lessons that a session added, strongest effect first, as memory has them now."""
+    lessons = [lesson for lesson in fold(gather(home)).values() if lesson.session == session]
+    return sorted(lessons, key=lambda lesson: -abs(lesson.effect or 0.0))
+
+
+def summary(journal: Journal, lessons: Sequence[Lesson]) -> dict[str, Any]:
+    """The session as JSON."""
+    archive = Archive.of(journal)
+    return {
+        "session": journal.folder.name,
+        "state": state(journal),
+        **journal.session,
+        "leaderboard": [_row(entry) for entry in archive.leaderboard],
+        "experiments": [
+            {
+                "number": e.number,
+                "program_id": e.proposal.program_id if e.proposal else None,
+                "parent_id": e.proposal.parent_id if e.proposal else None,
+                "hypothesis": e.proposal.hypothesis if e.proposal else "",
+                "operator": e.proposal.operator if e.proposal else "",
+                "status": e.result.status,
+                "message": e.result.message,
+                "score": e.result.score,
+                "games": e.result.games,
+                "improvement": archive.improvement(e),
+                "lessons": e.lesson_ids,
+            }
+            for e in archive.experiments
+        ],
+        "lessons": [lesson.model_dump(mode="json") for lesson in lessons],
+    }
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "program_id": entry.program_id,
+        "name": entry.name,
+        "experiment": entry.number,
+        "parent_id": entry.parent_id,
+        "operator": entry.operator,
+        "score": entry.result.score,
+        "games": entry.result.games,
+        "details": entry.result.details,
+    }
+
+
+def _settings(config: dict[str, Any]) -> str:
+    names = ("problem", "seed", "proposer", "sandbox", "experiments")
+    return "  ".join(f"{name} {config[name]}" for name in names if name in config)

@@ -1,0 +1,131 @@
+"""Joins the parts into a running session: folder, journal, memory, sandbox, live view, Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from agents.endpoint import ModelError
+from equilibrist.config import Config, session_record
+from equilibrist.errors import Failed, Usage
+from equilibrist.evaluate import find_problem
+from equilibrist.home import find_session, new_session, open_home
+from equilibrist.live import Watch
+from equilibrist.session import conduct, open_models
+from memory.embedder import Cached, local_embedder
+from memory.gathering import take_snapshot
+from memory.journal import Journal
+from memory.lessons import run_identity
+from memory.store import Memory
+from sandbox import open_sandbox
+from sandbox.attacks import run_attacks
+from sandbox.job import Sandbox, Unavailable
+
+
+def start(home: Path, config: Config, quiet: bool) -> tuple[str, str]:
+    """A new session. Returns its name and why it ended."""
+    home = open_home(home)
+    find_problem(config.problem)
+    _models_can_be_had(config)
+    run = run_identity(config.problem, config.seed, config.identity())
+    snapshot = take_snapshot(home, run).model_dump(mode="json")
+    folder = new_session(home, config.problem)
+    with Journal.create(folder, session_record(config, run=run, memory=snapshot)) as journal:
+        return folder.name, _conduct(home, journal, config, quiet)
+
+
+def resume(
+    home: Path, name: str, experiments: int | None, minutes: float | None, salvage: bool, quiet: bool
+) -> tuple[str, str]:
+    """Go on with a session, perhaps to a new total of experiments."""
+    home = open_home(home)
+    with Journal.open(find_session(home, name), salvage=salvage) as journal:
+        config = Config.model_validate(journal.session["config"])
+        config = config.model_copy(update={"minutes": minutes})
+        if experiments is not None:
+            config = config.model_copy(update={"experiments": experiments})
+        _models_can_be_had(config)
+        return journal.folder.name, _conduct(home, journal, config, quiet)
+
+
+def _models_can_be_had(config: Config) -> None:
+    """Raises Usage before anything is written when a model lacks its key."""
+    try:
+        open_models(config)
+    except ModelError as error:
+        raise Usage(str(error)) from None
+
+
+def open_memory(home: Path, journal: Journal) -> Memory:
+    """The session's memory, with the embedder that needs no download."""
+    return Memory(home, journal, Cached(local_embedder(), home / "memory" / "vectors"))
+
+
+def _conduct(home: Path, journal: Journal, config: Config, quiet: bool) -> str:
+    console = Console(stderr=quiet, highlight=False)
+    with ExitStack() as stack:
+        watch = stack.enter_context(Watch(console, config.experiments, quiet))
+        for line in journal.lost:
+            watch.say(f"Set aside in journal.bad: {line}")
+        watch.say(f"Session {journal.folder.name} in {journal.folder}")
+        asked = stack.enter_context(_interruptible())
+        memory = open_memory(home, journal)
+        if memory.note:
+            watch.say(memory.note)
+        try:
+            sandbox = stack.enter_context(open_sandbox(config.sandbox, slots=config.parallel, say=watch.say))
+        except Unavailable as error:
+            raise Failed(str(error)) from None
+        prove(sandbox, journal, watch)
+        journal.append("started", sandbox=sandbox.name)
+        try:
+            reason = conduct(journal, config, memory, sandbox, watch, asked)
+        except ModelError as error:
+            journal.append("ended", reason="model lost", message=str(error))
+            raise Failed(f"{error} Go on later with: equilibrist resume {journal.folder.name}") from None
+        journal.append("ended", reason=reason)
+        return reason
+
+
+def prove(sandbox: Sandbox, journal: Journal, watch: Watch) -> None:
+    """Attack the very sandbox that will be used; refuse the session if an attack gets through.
+
+    Raises:
+        Failed: an attack was not held.
+    """
+    results = run_attacks(sandbox, fast=True)
+    journal.append(
+        "attacks", sandbox=sandbox.name, results=[result.model_dump(mode="json") for result in results]
+    )
+    through = [result for result in results if not result.held]
+    watch.say(f"Sandbox {sandbox.name}: {len(results) - len(through)} of {len(results)} attacks held")
+    if through and sandbox.name != "unconfined":
+        names = "; ".join(f"{result.name} ({result.why})" for result in through)
+        raise Failed(
+            f"The {sandbox.name} sandbox does not hold on this machine: {names}. The session was refused. "
+            "Look closer with: equilibrist doctor --attack"
+        )
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """The first Ctrl-C asks the session to stop, the second one stops at once."""
+    asked = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
