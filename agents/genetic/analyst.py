@@ -10,7 +10,8 @@ from typing import Any
 
 from agents.genetic.dialogue import Call, Dialogue
 from agents.genetic.operators import spoken_of, topics
-from agents.genetic.program import Program
+from agents.genetic.program import Program, parsed
+from agents.genetic.render import ancestors_of
 
 NOTABLE = 0.02
 """Difference of score below which nothing was seen."""
@@ -45,8 +46,7 @@ def _analysis(dialogue: Dialogue) -> tuple[str, list[dict[str, Any]]]:
     own, parent = (dialogue.program(dialogue.brief[key]) or {} for key in ("program_id", "parent_id"))
     result = next((answer.result for answer in dialogue.of("read_result")), {})
     changes = changes_in_words(str(parent.get("source", "")), str(own.get("source", "")))
-    about = " and ".join(topics(str(dialogue.brief.get("operator", ""))))
-    changes = f"{about[:1].upper()}{about[1:]}: {changes}" if about else f"{changes[:1].upper()}{changes[1:]}"
+    changes = f"{_about(dialogue, parent)}: {changes}"
     before, after = parent.get("score"), result.get("score")
     if result.get("status") != "ok" or before is None or after is None:
         return _of_failure(dialogue, changes, result)
@@ -59,9 +59,19 @@ def _analysis(dialogue: Dialogue) -> tuple[str, list[dict[str, Any]]]:
     measured = f"{_label(parent)} {before:.3f} -> {after:.3f} ({effect:+.3f}); {_per_game(games)}."
     if result.get("stopped_early"):
         measured += " The evaluation was stopped early as hopeless."
-    lesson = _lesson(f"{changes} in {_label(parent)}", effect, games, dialogue)
+    lesson = _lesson(changes, effect, games, dialogue)
     lesson["observation"] = measured
     return _explanation(dialogue, changes, effect, games, measured), [lesson]
+
+
+def _about(dialogue: Dialogue, parent: Mapping[str, Any]) -> str:
+    """ "Discounting, starting from CFR+": the topic and the rule that was changed, in words that last."""
+    topic = " and ".join(topics(str(dialogue.brief.get("operator", "")))) or "a rewrite"
+    program = parsed(str(parent.get("source", "")))
+    known = " and ".join(ancestors_of(program)) if program else ""
+    own = str(parent.get("name") or "#").startswith("#")
+    start = f"a descendant of {known}" if own and known else known or _label(parent)
+    return f"{topic[:1].upper()}{topic[1:]}, starting from {start}"
 
 
 def _lesson(changes: str, effect: float, games: Mapping[str, float], dialogue: Dialogue) -> dict[str, Any]:
@@ -119,10 +129,10 @@ def _of_failure(
 
 def changes_in_words(before: str, after: str) -> str:
     """What a diff does, statement by statement, with constants as numbers; from the syntax trees alone."""
-    try:
-        old, new = _statements(Program(before)), _statements(Program(after))
-    except (SyntaxError, ValueError):
-        return "Rewriting the program"
+    first, second = parsed(before), parsed(after)
+    if first is None or second is None:
+        return "rewriting the program"
+    old, new = _statements(first), _statements(second)
     told = []
     for method in dict.fromkeys([*new, *old]):
         mine, theirs = old.get(method, []), new.get(method, [])
@@ -132,7 +142,7 @@ def changes_in_words(before: str, after: str) -> str:
             gone, come = "; ".join(mine[a:b]), "; ".join(theirs[c:d])
             told.append(_told(method, gone, come))
     if not told:
-        return "Changing nothing but the initial state"
+        return "changing nothing but the initial state"
     more = len(told) - MOST_CHANGES
     return "; ".join(told[:MOST_CHANGES]) + (f"; and {more} changes more" if more > 0 else "")
 
@@ -159,18 +169,18 @@ def _statements(program: Program) -> dict[str, list[str]]:
 
 
 def _relations(dialogue: Dialogue, changes: str, effect: float) -> tuple[list[str], list[str]]:
-    """Recalled lessons about the same method and the same kind of change: those that agree, those that do not."""
+    """Recalled lessons about the same methods and kind of change: those that agree, those that do not."""
     if abs(effect) <= NOTABLE:
         return [], []
-    about = spoken_of(changes) | set(str(dialogue.brief.get("operator", "")).split("+"))
     recalled = [
         lesson for answer in dialogue.of("recall_lessons") for lesson in answer.result.get("lessons", [])
     ]
     recalled += dialogue.brief.get("lessons", [])
-    supports, contradicts = [], []
+    supports: list[str] = []
+    contradicts: list[str] = []
     for lesson in {lesson["id"]: lesson for lesson in recalled}.values():
         sign = _direction(lesson)
-        if sign and _is_alike(changes, about, str(lesson["text"])):
+        if sign and _is_alike(changes, str(lesson["text"])):
             (supports if sign * effect > 0 else contradicts).append(lesson["id"])
     return supports, contradicts
 
@@ -182,10 +192,11 @@ def _direction(lesson: Mapping[str, Any]) -> float:
     return {"success": 1.0, "failure": -1.0}.get(str(lesson.get("kind")), 0.0)
 
 
-def _is_alike(changes: str, about: set[str], lesson: str) -> bool:
-    methods = set(re.findall(r"in `(\w+)`", changes))
-    other = set(re.findall(r"[Ii]n `(\w+)`", lesson))
-    return methods == other and bool(about & spoken_of(lesson))
+def _is_alike(changes: str, lesson: str) -> bool:
+    """Do two texts speak of the same methods and, before the colon if there is one, of the same operators?"""
+    methods, others = (set(re.findall(r"[Ii]n `(\w+)`", words)) for words in (changes, lesson))
+    mine, theirs = (spoken_of(words.partition(", starting from ")[0]) for words in (changes, lesson))
+    return methods == others and bool(mine) and mine == theirs
 
 
 def _per_game(games: Mapping[str, float]) -> str:

@@ -25,7 +25,7 @@ def operator_weights(
     """A weight per operator.
 
     Args:
-        programs: summaries with ``program_id``, ``parent_id``, ``operator`` and ``score`` (None when it failed).
+        programs: summaries with ``program_id``, ``parent_id``, ``operator``, ``score`` (None: it failed).
         lessons: records with ``text``, ``kind`` and ``effect``.
     """
     tallies = tally(programs)

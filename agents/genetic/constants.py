@@ -8,8 +8,10 @@ from random import Random
 from agents.genetic.program import Number, Slot, number_node, number_of, slots
 from agents.genetic.scene import Change, Scene
 
-NICE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 1, 1.25, 1.5, 1.75)
-NICE += (2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100, 200)
+NICE = (
+    *(0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 1, 1.25, 1.5, 1.75),
+    *(2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100, 200),
+)
 TINY = 1e-5
 """Smaller literals guard a division; they are not worth tuning."""
 ZERO = 0.3
@@ -18,23 +20,17 @@ ZERO = 0.3
 
 def tune_constant(scene: Scene) -> Change | None:
     """Another value for one constant; a literal becomes a named class attribute on the way."""
-    named = scene.program.constants
-    literals = _tunable_literals(scene)
-    choice = scene.pick([*sorted(named), *sorted(named), *literals])
-    if choice is None:
+    named = [Slot(node, "value", None, name, True) for name, node in sorted(scene.program.constants.items())]
+    slot = scene.pick([*named, *named, *_tunable_literals(scene)])
+    value = number_of(slot.node) if slot else None
+    if slot is None or value is None:
         return None
-    if isinstance(choice, str):
-        value = number_of(named[choice].value)
-        assert value is not None  # by the definition of constants
-        new = perturbed(value, scene.random)
-        named[choice].value = number_node(new)
-        return _tuned(f"`{choice}`", value, new)
-    value = number_of(choice.node)
-    assert value is not None  # by the choice of slots
     new = perturbed(value, scene.random)
-    where = f"a constant of `{choice.method}`"
-    choice.fill(scene.program.add_constant(_role(choice), new))
-    return _tuned(where, value, new)
+    if slot in named:
+        slot.fill(number_node(new))
+        return _tuned(f"`{slot.method}`", value, new)
+    slot.fill(scene.program.add_constant(_role(slot), new))
+    return _tuned(f"a constant of `{slot.method}`", value, new)
 
 
 def jitter_constants(scene: Scene) -> Change | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.genetic.dialogue import Answer, Call, Dialogue
 from agents.genetic.kinds import TIME, Kinds
-from agents.genetic.program import Program, number_of
+from agents.genetic.program import Program, number_of, parsed
 from agents.genetic.simplify import simplify
 from agents.genetic.variation import LARGEST
 
@@ -73,7 +73,7 @@ def _objections(dialogue: Dialogue) -> Iterator[tuple[str, str]]:
             yield "broken", f"It fails the smoke run ({shown}). Mend that or try another change."
     if len(str(dialogue.brief.get("hypothesis", ""))) < SHORTEST_HYPOTHESIS:
         yield "poor", "The hypothesis does not say what was changed and what result would refute it."
-    program = _parsed(_source(dialogue, dialogue.brief["program_id"]))
+    program = parsed(_source(dialogue, dialogue.brief["program_id"]))
     if program is not None:
         yield from (("poor", text) for text in _doubts(program, dialogue))
 
@@ -82,10 +82,10 @@ def _doubts(program: Program, dialogue: Dialogue) -> Iterator[str]:
     horizon = horizon_of(dialogue.statement)
     for name, value in _beside_time(program):
         if horizon and horizon / 2 <= abs(value) <= 2 * horizon:
-            yield f"The constant {name} is tied to the horizon of {horizon} iterations; use a smaller one or a schedule."
+            yield f"The constant {name} is tied to the horizon of {horizon} iterations; take a smaller one."
     for test in _tests(program):
         if any(isinstance(node, ast.Attribute) and node.attr in SIZES for node in ast.walk(test)):
-            yield f"The condition `{ast.unparse(test)}` tells games apart by their size; the rule must hold for all."
+            yield f"The condition `{ast.unparse(test)}` tells games apart by their size."
     plain = program.copy()
     simplify(plain)
     idle = program.size - plain.size
@@ -132,7 +132,7 @@ def _approval(dialogue: Dialogue) -> str:
         if near
         else "nothing is near"
     )
-    return f"It meets the interface, runs on the tiny games and is new: {new}. The hypothesis can be refuted by the score."
+    return f"It meets the interface, runs on the tiny games and is new: {new}. The score can refute it."
 
 
 def _twin(dialogue: Dialogue) -> str | None:
@@ -151,7 +151,7 @@ def _twin(dialogue: Dialogue) -> str | None:
 
 def _numbers(source: str) -> list[float]:
     """All literals in the order of the text."""
-    program = _parsed(source)
+    program = parsed(source)
     nodes = ast.walk(program.rule) if program else ()
     return [
         float(value)
@@ -172,10 +172,3 @@ def _named(near: Mapping[str, Any]) -> str:
 def _source(dialogue: Dialogue, program_id: str) -> str:
     program = dialogue.program(program_id)
     return str(program["source"]) if program else ""
-
-
-def _parsed(source: str) -> Program | None:
-    try:
-        return Program(source)
-    except (SyntaxError, ValueError):
-        return None

@@ -33,7 +33,7 @@ def wrap(scene: Scene) -> Change | None:
     if slot is None:
         return None
     kind = scene.kind(slot)
-    templates = ARRAY_WRAPS if scene.has_torch and kind in (ENTRY, GROUP) else NUMBER_WRAPS
+    templates: tuple[str, ...] = ARRAY_WRAPS if scene.has_torch and kind in (ENTRY, GROUP) else NUMBER_WRAPS
     if kind is None:
         templates = ("_1 * _0",)
     template = scene.random.choice(templates)

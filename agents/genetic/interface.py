@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from agents.genetic.program import Program, arguments, own_attribute
 
 Interface = Mapping[str, tuple[str, ...]]
-"""Method -> names it may ask for. Empty where arguments go by position, so that none may be added or left out."""
+"""Method -> names it may ask for. Empty where arguments go by position, so that none may be added."""
 
 
 def observe(programs: Sequence[Program], statement: str = "") -> Interface:
-    """Arguments go by name where two programs give one method different ones; then any that was seen may be asked.
+    """Arguments go by name where two programs give one method different ones; then any seen may be asked for.
 
     Args:
         statement: the problem's description; signatures of the methods in it count as one more program.

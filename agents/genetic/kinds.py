@@ -1,8 +1,8 @@
-"""What kind of quantity an expression is: a scalar, the iteration number, or an array of one of the problem's shapes.
+"""What kind of quantity an expression is: a number, the iteration number, or an array of one of two shapes.
 
 Inferred by abstract interpretation of the source; no program is executed. What a helper takes and gives comes
-from a short vocabulary, the rest from the flow of values: what is added to an array of a shape has that shape,
-an argument of one name has one kind in every method. None stands for "not known".
+from a short vocabulary, the rest from the flow of values: what is added to an array has its shape, an
+argument of one name has one kind in every method. None stands for "not known".
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from agents.genetic.program import Program, arguments, number_of, own_attribute
+from agents.genetic.program import MODULES, Program, arguments, number_of, own_attribute
 
 TIME, SCALAR, GROUP, ENTRY = "time", "scalar", "group", "entry"
 """The iteration number; a number; an array per group (infoset); an array per entry (action of an infoset)."""
@@ -31,7 +31,7 @@ HELPERS: dict[str, tuple[str | None, str]] = {
 FIELDS = {"actions": GROUP, "count": SCALAR, "sequences": SCALAR}
 TIME_NAMES = frozenset({"t", "it", "iteration", "step", "epoch", "time"})
 ELEMENTWISE = frozenset(
-    "clamp relu sqrt exp log log1p tanh abs sign maximum minimum where pow square sigmoid zeros_like ones_like".split()
+    "clamp relu sqrt exp log log1p tanh abs sign maximum minimum where pow square sigmoid".split()
 )
 NEVER_NEGATIVE = frozenset({"policy", "reach", "realisation", "opponent_reach", "probability"})
 """Arguments that hold probabilities."""
@@ -46,7 +46,7 @@ class Kinds:
         self.context = set(program.context)
         self.attributes: dict[str, str] = {name: SCALAR for name in program.constants}
         self.names: dict[tuple[str, str], str] = {}
-        """(method, local name); arguments are kept under the method "" because they mean the same everywhere."""
+        """(method, local name); arguments are kept under the method "": they mean the same everywhere."""
         for method in program.rules.values():
             for name in arguments(method):
                 if name in TIME_NAMES:
@@ -101,17 +101,21 @@ class Kinds:
         if not values:
             return True
         names = {n.id for value in values for n in ast.walk(value) if isinstance(n, ast.Name)}
-        arrays = {n for n in names if self.names.get(("", n)) in (GROUP, ENTRY)}
-        minus = any(isinstance(n, ast.Sub) for value in values for n in ast.walk(value))
+        signed = (
+            {name for name in names if self.names.get(("", name)) != TIME}
+            - NEVER_NEGATIVE
+            - MODULES
+            - {"self"}
+        )
         floored = all("min=0.0" in ast.unparse(value) for value in values)
-        return not floored and (bool(arrays - NEVER_NEGATIVE) or minus and not arrays)
+        return bool(signed) and not floored
 
     def time(self, method: str) -> str | None:
         """The argument that counts iterations."""
         return next(iter(self.in_scope(method, TIME)), None)
 
     def helper(self, name: str) -> str | None:
-        """``self.infosets.expand``: how to reach a helper of the vocabulary, if the problem's programs have it."""
+        """``self.infosets.expand``: how to reach a helper of the vocabulary, if the program uses any."""
         for node in ast.walk(self.program.tree):
             if (
                 isinstance(node, ast.Attribute)
@@ -172,6 +176,9 @@ class Kinds:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.Mult):
                 self._spread(node.left, kind, method)
                 self._spread(node.right, kind, method)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                for argument in node.args if node.func.attr in ELEMENTWISE else []:
+                    self._spread(argument, kind, method)
             else:
                 self._learn(node, kind, method)
 
@@ -209,7 +216,7 @@ class Kinds:
 
 
 def join(first: str | None, second: str | None) -> str | None:
-    """The kind of a sum or product: arrays win over numbers; an unknown partner of an array is taken to fit."""
+    """The kind of a sum or product: arrays win over numbers; an unknown partner is taken to fit."""
     for kind in (ENTRY, GROUP):
         if kind in (first, second):
             return kind

@@ -1,4 +1,4 @@
-"""The genetic researcher as a chat model: it answers a role's messages with tool calls, like any other model."""
+"""The genetic researcher as a chat model: it answers messages with tool calls, like any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operators by name, how often each is tried at first, and the words by which a lesson may speak of it."""
+"""The operators by name, how often each is tried at first, and the words for it in lessons."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ ARITHMETIC = {"add": ast.Add, "sub": ast.Sub, "mul": ast.Mult, "div": ast.Div}
 
 
 def plain(tree: ast.Module) -> ast.Module:
-    """``x.add_(y, alpha=a)`` as ``x += a * y`` or ``x + a * y``, ``torch.add(x, y)`` as ``x + y``, and so on."""
+    """``x.add_(y, alpha=a)`` as ``x += a * y`` or ``x + a * y``, ``torch.add(x, y)`` as ``x + y``, …"""
     return ast.fix_missing_locations(_Plain().visit(tree))
 
 

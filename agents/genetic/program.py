@@ -71,7 +71,7 @@ class Program:
 
     @property
     def context(self) -> dict[str, str]:
-        """Attributes that only hold an argument of the constructor (``self.infosets``): attribute to argument."""
+        """Attributes that only hold an argument of the constructor (``self.infosets``)."""
         return {
             name: node.value.id for name, node in self.initial.items() if isinstance(node.value, ast.Name)
         }
@@ -106,6 +106,14 @@ class Program:
         target = ast.Attribute(ast.Name("self", ast.Load()), unique, ast.Store())
         self.methods["__init__"].body.append(ast.Assign(targets=[target], value=initial, lineno=0))
         return unique
+
+
+def parsed(source: str) -> Program | None:
+    """None for what defines no class: a model may have written anything."""
+    try:
+        return Program(source)
+    except (SyntaxError, ValueError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -187,7 +195,7 @@ def modules(program: Program) -> set[str]:
 
 
 def import_missing(program: Program) -> None:
-    """Import the modules that are mentioned and not yet imported; drop imports of those that are not mentioned."""
+    """Import the modules that are mentioned, and no others."""
     mentioned = {n.id for n in ast.walk(program.tree) if isinstance(n, ast.Name)}
     body = program.tree.body
     imports = [s for s in body if isinstance(s, ast.Import) and s.names[0].name in MODULES]

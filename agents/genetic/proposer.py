@@ -1,4 +1,4 @@
-"""The proposer's part: read, make a program by mutation or crossover, try it, hand it in with a hypothesis."""
+"""The proposer's part: read, make a program by mutation or crossover, try it, hand it in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.genetic.bandit import operator_weights
 from agents.genetic.dialogue import Call, Dialogue
 from agents.genetic.interface import observe
 from agents.genetic.operators import OPERATORS
-from agents.genetic.program import Program
+from agents.genetic.program import Program, parsed
 from agents.genetic.scene import Donor
 from agents.genetic.variation import Variation, identity, vary
 from memory.records import program_id
@@ -72,9 +72,10 @@ def hypothesis(dialogue: Dialogue, draft: Variation) -> str:
     values = _constants(draft.source, what)
     score = parent.get("score")
     above = f" above {score:.3f}" if score is not None else ""
+    claim = f"{what[:1].upper()}{what[1:]}{values} is expected to {why}"
+    aim = f"and so to raise the score of {named}{above}"
     lag = _lag(dialogue, parent)
-    sentence = f"{what[:1].upper()}{what[1:]}{values} is expected to {why}, which should raise the score{above} of {named}"
-    return f"{sentence}{lag}. It is refuted if the mean score over the games does not rise."
+    return f"{claim}, {aim}{lag}. It is refuted if the mean score over the games does not rise."
 
 
 def _constants(source: str, what: str) -> str:
@@ -109,7 +110,9 @@ def _listed(dialogue: Dialogue) -> list[Mapping[str, Any]]:
 def _first(dialogue: Dialogue) -> list[Call]:
     brief = dialogue.brief
     ids = [brief["parent_id"], *brief.get("inspiration_ids", []), brief.get("draft_id")]
-    query = f"What improved {brief.get('problem', 'the rule')}? {' '.join(str(o) for o in brief.get('objections', []))}"
+    query = " ".join(
+        [f"What improved {brief.get('problem', 'the rule')}?", *map(str, brief.get("objections", []))]
+    )
     calls = [Call("list_programs", {"limit": LISTED}), Call("recall_lessons", {"query": query.strip()[:300]})]
     return calls + [Call("read_program", {"program_id": name}) for name in dict.fromkeys(ids) if name]
 
@@ -136,7 +139,7 @@ def _is_sound(dialogue: Dialogue, attempt: int) -> bool:
 
 
 def _draft(dialogue: Dialogue, attempt: int) -> Variation:
-    """The draft of one attempt, the same whenever it is asked for. Earlier failures make their operators rarer."""
+    """The draft of one attempt, the same whenever it is asked for; operators that failed get rarer."""
     failed = [_draft(dialogue, i).operator for i in range(attempt) if not _is_sound(dialogue, i)]
     material = json.dumps(
         [dialogue.seed, attempt, failed, dialogue.brief, _sources(dialogue), _listed(dialogue)]
@@ -149,7 +152,7 @@ def _made(material: str, statement: str) -> Variation:
     """Pure: a cache of work that several replies of one turn share, not a memory."""
     seed, attempt, failed, brief, sources, listed = json.loads(material)
     random = Random(f"{seed} draft {attempt} {json.dumps(brief, sort_keys=True)}")
-    programs = {name: program for name, (_, source, _) in sources.items() if (program := _parsed(source))}
+    programs = {name: program for name, (_, source, _) in sources.items() if (program := parsed(source))}
     base = programs[brief.get("draft_id") or brief["parent_id"]]
     donors = _donors(brief, sources, programs)
     weights = operator_weights(listed, brief.get("lessons", []), random)
@@ -189,14 +192,6 @@ def _donors(
         for key, (name, _, parent) in sources.items()
         if key not in own and key in programs
     ]
-
-
-def _parsed(source: str) -> Program | None:
-    """None for what is no class; a model may have written anything."""
-    try:
-        return Program(source)
-    except (SyntaxError, ValueError):
-        return None
 
 
 def _mended(weights: Mapping[str, float], objections: str, failed: Sequence[str]) -> dict[str, float]:

@@ -23,7 +23,7 @@ LONGEST_MERGE = 12
 
 
 def take_method(scene: Scene) -> Change | None:
-    """A whole method of another program, with the attributes and the other methods' statements that feed it."""
+    """A whole method of another program, with the attributes and statements elsewhere that feed it."""
     options = [
         (donor, name)
         for donor in scene.donors
@@ -67,7 +67,7 @@ def take_expression(scene: Scene) -> Change | None:
 
 
 def take_statement(scene: Scene) -> Change | None:
-    """One statement from the method of the same name in another program, put before or in the place of one."""
+    """One statement from the same method of another program, put first or in the place of one."""
     options = []
     for donor in scene.donors:
         for name, method in donor.program.rules.items():
@@ -96,7 +96,7 @@ def take_statement(scene: Scene) -> Change | None:
 
 
 def borrow(scene: Scene) -> Change | None:
-    """Apply here what made another program better than its parent: a three-way merge by method and statement."""
+    """Apply what made another program better than its parent: a three-way merge of statements."""
     donor = scene.pick([donor for donor in scene.donors if donor.parent is not None])
     if donor is None or donor.parent is None:
         return None
@@ -123,7 +123,7 @@ def borrow(scene: Scene) -> Change | None:
 def _merge(
     program: Program, donor: Donor, before: ast.FunctionDef, after: ast.FunctionDef, own: ast.FunctionDef
 ) -> bool:
-    """Statement by statement: what the donor replaced or added is replaced or added here, where it still stands."""
+    """What the donor replaced or added is replaced or added here, if what it replaced still stands."""
     old, new = [ast.dump(s) for s in before.body], [ast.dump(s) for s in after.body]
     mine = [ast.dump(s) for s in own.body]
     graft = _Graft(program, donor.program)
@@ -153,7 +153,7 @@ def _merge_constants(program: Program, donor: Donor) -> list[str]:
 
 
 class _Graft:
-    """Copies parts of a donor into a program together with all they refer to: constants, states, their updates."""
+    """Copies parts of a donor with all they refer to: constants, states and what updates these."""
 
     def __init__(self, program: Program, donor: Program) -> None:
         self.program, self.donor = program, donor
@@ -166,7 +166,7 @@ class _Graft:
         own.args, own.body = new.args, [self.part(statement) for statement in new.body]
 
     def part(self, node: Node, method: str = "") -> Node:
-        """A copy of a statement or expression of the donor's ``method``, fit to stand in the same method here."""
+        """A copy of a part of the donor's ``method``, fit to stand in the same method here."""
         self._supply(node)
         node = copy.deepcopy(node)
         if method:
@@ -178,7 +178,7 @@ class _Graft:
         return node
 
     def _argue(self, node: ast.AST, own: ast.FunctionDef, theirs: ast.FunctionDef) -> None:
-        """Arguments are called by the names here where positions agree, and asked for where they are missing."""
+        """Arguments are renamed where positions agree, and asked for where they are missing."""
         mine, positions = arguments(own), arguments(theirs)
         for inner in ast.walk(node):
             if isinstance(inner, ast.Name) and inner.id in positions and inner.id not in mine:

@@ -39,7 +39,7 @@ def simplify(program: Program) -> None:
 
 
 class _Folder(ast.NodeTransformer):
-    """Folds arithmetic on literals and the neutral elements x*1, x/1, x+0, x**1, -(-x), x - x of equal names."""
+    """Folds arithmetic on literals and the neutral x*1, x/1, x+0, x**1, -(-x)."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
@@ -132,7 +132,7 @@ def _drop_dead_states(program: Program) -> None:
 
 
 def _live_attributes(program: Program) -> set[str]:
-    """Attributes that reach a returned value, a condition, a call for its effect or another live attribute."""
+    """Attributes that reach a returned value, a condition, a call or another live attribute."""
     feeds: list[tuple[str | None, set[str]]] = []
     for method in program.methods.values():
         for statement in ast.walk(method):
@@ -171,7 +171,7 @@ def _drop_dead_constants(program: Program) -> None:
 
 
 def _filter(node: ast.AST, dead: Callable[[ast.stmt], bool]) -> None:
-    """Remove the statements for which ``dead`` holds, at any depth; conditions left without branches go with them."""
+    """Remove the statements for which ``dead`` holds, at any depth, and conditions left empty."""
     for field in ("body", "orelse"):
         block = getattr(node, field, None)
         if not isinstance(block, list):

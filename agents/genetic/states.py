@@ -12,7 +12,8 @@ from agents.genetic.program import NORMALISERS, Slot, arguments, expression, own
 from agents.genetic.scene import Change, Scene
 from agents.genetic.schedules import increments
 
-FADES = ("{t} ** _0 / ({t} ** _0 + 1)", "(({t} - 1) / {t}) ** _0", "{t} / ({t} + _0)", "_0")
+POWER_FADES = ("{t} ** _0 / ({t} ** _0 + 1)", "(({t} - 1) / {t}) ** _0")
+FADES = (*POWER_FADES, *POWER_FADES, "{t} / ({t} + _0)", "_0")
 
 
 def discount_state(scene: Scene) -> Change | None:
@@ -56,18 +57,18 @@ def anticipate(scene: Scene) -> Change | None:
 def sharpen(scene: Scene) -> Change | None:
     """Raise the weights of a distribution to a power."""
     options = []
-    for slot in scene.array_slots():
-        parent = slot.parent
+    for place in scene.array_slots():
+        parent = place.parent
         if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
-            sharp = isinstance(slot.node, ast.BinOp) and isinstance(slot.node.op, ast.Pow)
-            if parent.func.attr in NORMALISERS and slot.field == "args" and not sharp:
-                options.append(slot)
+            sharp = isinstance(place.node, ast.BinOp) and isinstance(place.node.op, ast.Pow)
+            if parent.func.attr in NORMALISERS and place.field == "args" and not sharp:
+                options.append(place)
     slot = scene.pick(options)
     if slot is None or not scene.has_torch:
         return None
     power = scene.random.choice((0.5, 0.75, 1.25, 1.5, 2.0, 3.0))
     constant = scene.program.add_constant("CONTRAST", power)
-    what = f"raising the weights `{text(slot.node)}` to the power {power:g} before they are normalised in `{slot.method}`"
+    what = f"raising the weights `{text(slot.node)}` to the power {power:g} in `{slot.method}`"
     state = own_attribute(slot.node)
     clean = state is not None and not scene.kinds.signed(state)
     slot.fill(expression("_0 ** _1" if clean else "torch.clamp(_0, min=0.0) ** _1", slot.node, constant))
@@ -127,7 +128,7 @@ def _fade(scene: Scene, time: str | None) -> ast.expr:
     form = scene.random.choice(FADES) if time else "_0"
     values = (0.5, 1.0, 1.5, 2.0, 3.0) if "**" in form else (1, 2, 5, 10)
     if form == "_0":
-        values = (0.5, 0.8, 0.9, 0.95, 0.99)
+        values = (0.8, 0.9, 0.95, 0.98, 0.99)
     return expression(form.format(t=time), scene.program.add_constant("FADE", scene.random.choice(values)))
 
 
@@ -140,12 +141,12 @@ def _anticipations(scene: Scene) -> list[tuple[Slot, str]]:
             names = {n.id for n in ast.walk(slot.node) if isinstance(n, ast.Name)} & known
             added.setdefault(state, set()).update(n for n in names if scene.kinds.names.get(("", n)) == ENTRY)
     found = []
-    for slot in scene.free_slots():
-        state = own_attribute(slot.node)
-        inside = {s for m, s, _ in scene.updates() if m == slot.method}
-        if state in added and state not in inside:
-            mine = set(arguments(scene.program.methods[slot.method]))
-            found += [(slot, name) for name in sorted(added[state] & mine)]
+    for place in scene.free_slots():
+        read = own_attribute(place.node)
+        inside = {s for m, s, _ in scene.updates() if m == place.method}
+        if read in added and read not in inside:
+            mine = set(arguments(scene.program.methods[place.method]))
+            found += [(place, name) for name in sorted(added[read] & mine)]
     return found
 
 

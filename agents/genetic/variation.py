@@ -48,7 +48,7 @@ def vary(
     taken: Collection[str] = (),
     interface: Interface | None = None,
 ) -> Variation | None:
-    """A program made from ``parent``, unlike it, with a fingerprint not in ``taken``; None when none was found."""
+    """A program unlike ``parent``, with an identity not in ``taken``; None when none was found."""
     if interface is None:
         interface = observe([parent, *[donor.program for donor in donors]])
     taken = {*taken, identity(parent)}
@@ -70,10 +70,12 @@ def vary(
 
 
 def _apply(scene: Scene, steps: int, weights: Mapping[str, float]) -> tuple[list[str], list[Change]]:
+    """Different operators in a row; tuning comes first, so that it does not touch fresh constants."""
+    drawn = {scene.random.choices(list(weights), list(weights.values()))[0] for _ in range(steps)}
+    order = sorted(drawn, key=list(OPERATORS).index)
     names: list[str] = []
     changes: list[Change] = []
-    for _ in range(steps):
-        name = scene.random.choices(list(weights), list(weights.values()))[0]
+    for name in order:
         fresh = Scene(scene.program, scene.random, scene.donors)
         change = OPERATORS[name].apply(fresh)
         if change is not None:
@@ -100,28 +102,25 @@ def _is_acceptable(program: Program, parent: Program, random: Random) -> bool:
 
 def undefined(program: Program) -> set[str]:
     """Attributes and names that are read and never given a value."""
-    given = {
-        attribute for node in ast.walk(program.rule) if (attribute := own_attribute(node)) and _stores(node)
-    }
-    given |= set(program.methods) | {
-        n.id for n in program.rule.body for n in ast.walk(n) if isinstance(n, ast.Name)
-    }
-    missing = {attribute for node in ast.walk(program.rule) if (attribute := own_attribute(node))} - given
-    outer = set(dir(builtins)) | MODULES
-    outer |= {n.name for n in program.tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
-    outer |= {
-        n.id
-        for s in program.tree.body
-        if isinstance(s, ast.Assign)
-        for n in ast.walk(s)
-        if isinstance(n, ast.Name)
-    }
+    attributes = [(name, node) for node in ast.walk(program.rule) if (name := own_attribute(node))]
+    given = (
+        {name for name, node in attributes if _stores(node)} | set(program.methods) | set(program.constants)
+    )
+    missing = {name for name, _ in attributes} - given
+    outer = set(dir(builtins)) | MODULES | _module_names(program.tree)
     for method in program.methods.values():
-        local = {a.arg for a in ast.walk(method) if isinstance(a, ast.arg)}
-        local |= {n.id for n in ast.walk(method) if isinstance(n, ast.Name) and _stores(n)}
-        names = {n.id for n in ast.walk(method) if isinstance(n, ast.Name)}
-        missing |= names - local - outer - {"self"}
+        local = {node.arg for node in ast.walk(method) if isinstance(node, ast.arg)}
+        names = [node for node in ast.walk(method) if isinstance(node, ast.Name)]
+        local |= {name.id for name in names if _stores(name)}
+        missing |= {name.id for name in names} - local - outer - {"self"}
     return missing
+
+
+def _module_names(tree: ast.Module) -> set[str]:
+    """What the module defines at its top level."""
+    defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    return defined | {n.id for node in assigned for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
 def starved(program: Program) -> set[str]:
