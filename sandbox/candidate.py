@@ -10,9 +10,9 @@ secret: no game, no environment, no file of ours. Imports nothing of ours but ch
 from __future__ import annotations
 
 import argparse
-import fcntl
 import gc
 import hashlib
+import importlib
 import io
 import json
 import linecache
@@ -35,6 +35,11 @@ Serve = Callable[[dict[str, Any], dict[str, Any], dict[str, np.ndarray]], list[C
 PROGRAM = "program.py"
 REQUEST, REPLY, CONTROL = 3, 4, 5
 """Descriptors of a candidate. Besides them it has an empty standard input and its output pipe."""
+PRELOADED = """
+bisect collections copy dataclasses decimal enum fractions functools heapq itertools json math numpy.fft
+numpy.linalg numpy.random operator random re statistics string time typing torch.nn.functional
+""".split()
+"""What a program may import although native code can no longer be loaded then."""
 MESSAGE_CHARACTERS = 4000
 FRAMES = 8
 DYING_SECONDS = 1.0
@@ -42,6 +47,8 @@ DYING_SECONDS = 1.0
 
 def main() -> None:
     options = _options()
+    while os.open(os.devnull, os.O_RDONLY) < CONTROL:
+        pass  # from here on no descriptor that matters has a number that a candidate's will take
     connection = _connect(options.socket)
     _warm_up()
     shield = harden.Shield(tuple(filter(None, options.layers.split(","))))
@@ -92,6 +99,8 @@ def _connect(where: str) -> socket.socket:
 
 def _warm_up() -> None:
     """Do once what every candidate would otherwise do at its start, and what it could not do once hardened."""
+    for module in PRELOADED:
+        importlib.import_module(module)
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     torch.set_flush_denormal(True)
@@ -113,8 +122,7 @@ def _run(
     """Fork a candidate, bury it when the referee says so, return how it ended."""
     pid = os.fork()
     if pid == 0:
-        _become_candidate(job, fds, shield)
-        _serve(job["program"], serve)
+        _serve(job["program"], serve, _become_candidate(job, fds, shield))
     for fd in fds:
         os.close(fd)
     return _bury(connection, pid, own_pids)
@@ -126,26 +134,30 @@ def _execute(source: str, name: str, namespace: dict[str, Any]) -> dict[str, Any
     return namespace
 
 
-def _become_candidate(job: dict[str, Any], fds: list[int], shield: harden.Shield) -> None:
-    """Keep three descriptors and the output, seed every generator alike, and give up the rest."""
+def _become_candidate(job: dict[str, Any], fds: list[int], shield: harden.Shield) -> socket.socket:
+    """Keep three descriptors and the output, seed every generator alike, and give up the rest.
+
+    Returns the socket of the third descriptor.
+    """
     request, reply, control, output = fds
     null = os.open(os.devnull, os.O_RDONLY)
-    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in (null, output, output, request, reply, control)]
-    for target, fd in enumerate(high):
+    for target, fd in enumerate((null, output, output, request, reply, control)):
         os.dup2(fd, target)
     sys.stdout = sys.stderr = io.TextIOWrapper(
         io.FileIO(1, "w", closefd=False), encoding="utf-8", errors="backslashreplace", write_through=True
     )
+    connection = socket.socket(fileno=CONTROL)
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
     os.sched_setaffinity(0, {job["core"]})
     shield.raise_(CONTROL + 1, job["memory_mb"], job["cpu_seconds"])
+    os.write(REPLY, channel.DONE)
+    return connection
 
 
-def _serve(source: str, serve: Serve) -> NoReturn:
+def _serve(source: str, serve: Serve, control: socket.socket) -> NoReturn:
     """Execute the program, then answer crossings until it fails; ends by being killed."""
-    control = socket.socket(fileno=CONTROL)
     ballast = bytearray(1 << 20)
     linecache.cache[PROGRAM] = (len(source), None, source.splitlines(True), PROGRAM)
     calls: list[Callable[[], object]] = []

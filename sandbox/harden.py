@@ -71,9 +71,9 @@ class Shield:
         Path("/proc/self/oom_score_adj").write_text("1000")
         prctl(PR_SET_DUMPABLE, 0)
         prctl(PR_SET_NO_NEW_PRIVS, 1)
+        _limit(memory_mb, cpu_seconds)
         if landlock := self.built.get("landlock"):
             landlock.apply()
-        _limit(memory_mb, cpu_seconds)
         os.closerange(first_free, 1 << 16)
         if seccomp := self.built.get("seccomp"):
             seccomp.load()

@@ -31,6 +31,9 @@ CLEARED = {
     "PYTHONHASHSEED": "0",
 }
 """The whole environment of a candidate, and with the search path for modules that of a referee."""
+SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/bin/env")
+SYSTEM += ("/sbin/ldconfig", "/sbin/ldconfig.real", "/bin/sh")
+"""Shared libraries, and what ctypes runs to find one; a candidate can start none of them."""
 LOG_BYTES = 4000
 
 
@@ -136,7 +139,7 @@ def _namespaces() -> list[str]:
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         words += ["--unshare-user"]
-    for folder in ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/bin/env"):
+    for folder in SYSTEM:
         words += ["--ro-bind-try", folder, folder]
     stdlib = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix})
     library = Path(sysconfig.get_config_var("LIBDIR") or "", str(sysconfig.get_config_var("LDLIBRARY")))

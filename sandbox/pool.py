@@ -134,7 +134,8 @@ class Pool:
 
     def _outcome(self, answer: dict[str, Any]) -> Outcome:
         if "failure" in answer:
-            raise SandboxError(f"the referee failed (a fault of ours, not of the program):\n{answer['failure']}")
+            detail = "\n".join(filter(None, (answer["failure"], answer.get("output"))))
+            raise SandboxError(f"the {self.name} sandbox failed, through no fault of the program:\n{detail}")
         fields = {name: answer[name] for name in ("status", "message", "artifact", "output", "seconds")}
         return Outcome(**fields, sandbox=self.name)
 
