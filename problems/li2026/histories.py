@@ -8,23 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyspiel
 
+from problems.games.compile import load
+
 CHANCE = -1
 TERMINAL = -2
-
-GAMES = {
-    "kuhn_2p": "kuhn_poker(players=2)",
-    "kuhn_3p": "kuhn_poker(players=3)",
-    "kuhn_4p": "kuhn_poker(players=4)",
-    "leduc_2p": "leduc_poker(players=2)",
-    "leduc_3p": "leduc_poker(players=3)",
-    "goofspiel_3": "turn_based_simultaneous_game(game=goofspiel(num_cards=3))",
-    "goofspiel_4": "turn_based_simultaneous_game(game=goofspiel(num_cards=4))",
-    "goofspiel_5": "turn_based_simultaneous_game(game=goofspiel(num_cards=5))",
-    "liars_dice_4": "liars_dice(dice_sides=4)",
-    "liars_dice_5": "liars_dice(dice_sides=5)",
-    "liars_dice_6": "liars_dice(dice_sides=6)",
-}
-"""The paper's eleven games by the name of their panel in Figure 3; parameters are OpenSpiel's defaults."""
 
 
 class Histories(NamedTuple):
@@ -50,16 +37,17 @@ class Histories(NamedTuple):
 
 
 def enumerate_game(game: str) -> Histories:
-    """Stream a game out of OpenSpiel, about 4 us a history and 30 bytes of lasting memory.
+    """Stream a game out of OpenSpiel: about 4 us and 25 bytes a history.
 
     Args:
-        game: an OpenSpiel game string; simultaneous moves must have been made turn based.
+        game: a short id of ``problems.games.GAMES`` or an OpenSpiel string.
 
     Raises:
+        GameError: OpenSpiel does not know the game.
         ValueError: an infoset has histories at different depths, so no level-wise best response exists.
     """
     walk = _Walk()
-    walk.visit(pyspiel.load_game(game).new_initial_state())
+    walk.visit(load(game).new_initial_state())
     depths = np.frombuffer(walk.depths, np.int8)
     _check_levels(walk, depths)
     return Histories(
