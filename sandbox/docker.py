@@ -18,7 +18,7 @@ import struct
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -53,7 +53,7 @@ UNCOVERED = ("A fault of the kernel, which a container shares with this machine.
 
 
 def docker_pool(slots: int, say: Callable[[str], None] = print) -> Pool:
-    """Containers of an image, which is built if it is missing. Raises Unavailable, with what to do about it."""
+    """Containers of an image, which is built if it is missing. Raises Unavailable, which says what to do."""
     engine = connect()
     remove_leftovers(engine)
     tag = ensure_image(engine, say)
@@ -123,8 +123,10 @@ class DockerWorker:
         self.name = f"container {self._id[:12]}"
         self._log = collections.deque[bytes](maxlen=LOG_PARTS)
         self.stdin: BinaryIO = referee.makefile("wb")
-        self.stdout: BinaryIO = _demultiplex(referee, self._log)
-        _demultiplex(candidate, self._log).close()
+        reader, writer = os.pipe()
+        self.stdout: BinaryIO = os.fdopen(reader, "rb")
+        for target, arguments in ((self._pump, (referee, writer)), (self._watch, (candidate,))):
+            threading.Thread(target=target, args=arguments, daemon=True).start()
 
     def kill(self) -> None:
         """Ends the container and all that runs in it. May be called from any thread, and twice."""
@@ -134,6 +136,20 @@ class DockerWorker:
     def log(self) -> str:
         """The end of what both halves wrote to their standard error; a program's output never gets there."""
         return b"".join(self._log).decode(errors="replace")[-LOG_CHARACTERS:]
+
+    def _pump(self, connection: socket.socket, writer: int) -> None:
+        """Take what the engine sends apart: the referee's stdout becomes a plain pipe, its stderr the log."""
+        with contextlib.suppress(OSError), os.fdopen(writer, "wb", buffering=0) as stdout:
+            for stream, part in _parts(connection):
+                if stream == STDOUT:
+                    stdout.write(part)
+                else:
+                    self._log.append(part)
+
+    def _watch(self, connection: socket.socket) -> None:
+        """The worker is of no use without its zygote."""
+        self._log.extend(part for _, part in _parts(connection))
+        self.kill()
 
 
 def remove_leftovers(engine: Any) -> int:
@@ -182,23 +198,13 @@ def _open(stream: Any) -> socket.socket:
     return raw
 
 
-def _demultiplex(connection: socket.socket, log: collections.deque[bytes]) -> BinaryIO:
-    """What a process in a container writes: its stdout as a plain pipe, its stderr in parts to ``log``."""
-    reader, writer = os.pipe()
-    threading.Thread(target=_pump, args=(connection, writer, log), daemon=True).start()
-    return os.fdopen(reader, "rb")
-
-
-def _pump(connection: socket.socket, writer: int, log: collections.deque[bytes]) -> None:
-    with contextlib.suppress(OSError), os.fdopen(writer, "wb", buffering=0) as out:
-        frames = connection.makefile("rb")
+def _parts(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """What the process at the other end writes until it ends: which of its streams, and the bytes."""
+    frames = connection.makefile("rb")
+    with contextlib.suppress(OSError):
         while header := frames.read(FRAME.size):
             stream, size = FRAME.unpack(header)
-            part = frames.read(size)
-            if stream == STDOUT:
-                out.write(part)
-            else:
-                log.append(part)
+            yield stream, frames.read(size)
 
 
 def _remove(engine: Any, container: str) -> None:
