@@ -8,6 +8,7 @@ and then a baseline, so that the search can leave a dead end.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 
@@ -21,7 +22,7 @@ RESTART = 0.1
 """Share of experiments that start from a baseline."""
 NICHE = 0.25
 """Share that start from the best program of one game."""
-DECAY = 0.75
+DECAY = 0.6
 """Weight of a rank relative to the rank above it."""
 INSPIRATIONS = 2
 LESSONS = 5
@@ -95,7 +96,8 @@ def _parent(problem: Problem, archive: Archive, dice: random.Random) -> tuple[En
         game = dice.choice(sorted({game for entry in own for game in entry.result.games}))
         parent = max(own, key=lambda entry: entry.result.games.get(game, float("-inf")))
         return parent, f"parent {parent.name}: best of the session on {game}"
-    weights = [DECAY**rank / (1 + len(archive.children(entry.program_id))) for rank, entry in enumerate(own)]
+    tried = [len(archive.children(entry.program_id)) for entry in own]
+    weights = [DECAY**rank / math.sqrt(1 + children) for rank, children in enumerate(tried)]
     parent = dice.choices(own, weights)[0]
     return parent, f"parent {parent.name}: rank {own.index(parent) + 1} of {len(own)} by score"
 

@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.tools import StructuredTool
 
-from agents.endpoint import ContextOverflow
+from agents.errors import ContextOverflow
 from agents.models import model_id
 from tools.desk import Desk, Submission
 from tools.evaluation import Recorded

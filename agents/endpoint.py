@@ -23,19 +23,14 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_openai import ChatOpenAI
 
 from agents import text_calls
+from agents.errors import ContextOverflow, ModelError
 
+NO_KEY = "none"
+"""What is sent to an endpoint that asks for no key, for the client insists on one."""
 PASSING = (408, 409, 425, 429)
 """Refusals (4xx) that another try may get past. So may every server fault (5xx)."""
 WIRE = (openai.APIError, httpx.HTTPError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 """What a request may raise; the built-in ones stand for a body that is no chat completion."""
-
-
-class ModelError(Exception):
-    """A model that cannot be had or does not answer. The message is for people and holds no key."""
-
-
-class ContextOverflow(ModelError):
-    """The messages are longer than the model's context."""
 
 
 class Endpoint(ChatOpenAI):
@@ -126,7 +121,9 @@ class Endpoint(ChatOpenAI):
     def _redact(self, text: str) -> str:
         key = self.openai_api_key
         secret = key.get_secret_value() if key is not None and hasattr(key, "get_secret_value") else ""
-        return text.replace(secret, "[key]") if len(secret) > len("none") else text
+        if secret in ("", NO_KEY):
+            return text
+        return text.replace(secret, "[key]").replace(json.dumps(secret)[1:-1], "[key]")
 
 
 def _refuses_tools(fault: Exception) -> bool:

@@ -7,23 +7,28 @@ from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 
-from agents.endpoint import Endpoint, ModelError
+from agents.errors import ModelError
+from agents.genetic import GeneticResearcher
 
 GENETIC = "genetic"
 """The embedded researcher, which needs neither key nor network."""
 
 
-def open_model(name: str, role: str, seed: int, temperature: float | None = None) -> BaseChatModel:
+def open_model(name: str, role: str, seed: int) -> BaseChatModel:
     """The chat model ``name`` for ``role`` (proposer, critic or analyst).
 
     ``genetic`` is the embedded researcher; any other name is asked for at the OpenAI-compatible endpoint
     of the environment: OPENAI_BASE_URL (or OPENAI_API_BASE) and OPENAI_API_KEY. An endpoint on this
-    machine may go without a key. Raises ModelError when the key is missing or the address is none.
+    machine may go without a key. The seed is for the embedded researcher: endpoints differ in what they make
+    of one, and a session repeats itself from its journal.
+
+    Raises ModelError when the key is missing or the address is none.
     """
     if name == GENETIC:
-        from agents.genetic import GeneticResearcher
-
         return GeneticResearcher(seed=seed)
+    # The client takes a second to import, which a session of the embedded researcher need not spend.
+    from agents.endpoint import NO_KEY, Endpoint
+
     base_url = _base_url()
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key:
@@ -32,13 +37,11 @@ def open_model(name: str, role: str, seed: int, temperature: float | None = None
                 f"The {role}'s model {name!r} needs a key: set OPENAI_API_KEY (and OPENAI_BASE_URL for an "
                 f"endpoint other than OpenAI's), or use --model {GENETIC}, which needs none."
             )
-        key = "none"
+        key = NO_KEY
     return Endpoint(
         model=name,
         api_key=key,  # type: ignore[arg-type]
         base_url=base_url,
-        temperature=temperature,
-        seed=seed % 2**31,
         timeout=300.0,
         max_retries=0,
         use_responses_api=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
@@ -67,9 +68,10 @@ class Bench:
 
 def recorded_lessons(bench: Bench, number: int, query: str, limit: int) -> list[Lesson]:
     """Recall through the journal: the memory may have grown when an experiment is resumed."""
+    asked = hashlib.sha256(query.encode(errors="surrogatepass")).hexdigest()[:24]
     found = bench.recorded(
         "recall",
-        f"{number} {limit} {query}",
+        f"{number} {limit} {asked}",
         lambda: {
             "experiment": number,
             "query": query,

@@ -7,7 +7,7 @@ import pytest
 from loopback import Loopback, environment, researcher
 from small import PROBLEM, InProcess, judged
 
-from agents.endpoint import ModelError
+from agents.errors import ModelError
 from agents.graph import run_experiment
 from agents.models import open_model
 from agents.state import Bench

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from small import MOMENTUM, PLAIN, PROBLEM, InProcess, judged, remembered
 
 from agents.conversation import NUDGE_AT, SILENCE, STEPS, Place, Unfinished, converse
-from agents.endpoint import ContextOverflow
+from agents.errors import ContextOverflow
 from agents.scripted import ScriptedModel, calls
 from memory.records import program_id
 from tools.desk import Desk, Turn

@@ -126,6 +126,8 @@ def test_an_edit_that_does_not_fit_says_where_it_nearly_does(desk, search, told)
         ({"source": "", "hypothesis": "h"}, "program is empty"),
         ({"source": "0123456789ab", "hypothesis": "h"}, "no program"),
         ({"source": PLAIN}, "`hypothesis`: Field required"),
+        ({"source": PLAIN, "hypothesis": "h" * 5000}, "at most 4000 characters"),
+        ({"source": "x" * 200_000, "hypothesis": "h"}, "far too long"),
         ({"source": 7, "hypothesis": "h"}, "`source`"),
         ({"source": PLAIN, "hypothesis": "h", "extra": 1}, "`extra`"),
     ],
@@ -181,6 +183,7 @@ def test_similarity_grows_with_what_is_shared():
     assert novelty.similarity(PLAIN, SLOW) == 1.0
     assert 0.0 < novelty.similarity(PLAIN, MOMENTUM) < 1.0
     assert novelty.similarity(PLAIN, "def f(:") == 0.0
+    assert novelty.similarity("x = " + "+".join(["1"] * 5000), PLAIN) == 0.0
 
 
 def test_an_evaluation_plays_cheapest_first_and_nothing_twice():

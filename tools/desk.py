@@ -14,6 +14,8 @@ from problems.problem import Problem
 Submission = Proposal | Verdict | Analysis
 """What the last tool of a turn hands in."""
 
+LONGEST = 100_000
+"""Characters of a program that anybody will look at; a problem's own check allows far fewer."""
 ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -75,6 +77,8 @@ class Desk:
             return self.find(text.strip()).source
         if not text.strip():
             raise Refusal("The program is empty. Give its full source text, or the id of a program.")
+        if len(text) > LONGEST:
+            raise Refusal(f"The program has {len(text)} characters; {LONGEST} is far too long for any rule.")
         return text
 
     def draft(self, source: str) -> str:

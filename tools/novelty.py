@@ -23,14 +23,13 @@ class Fingerprint:
 
 @lru_cache(maxsize=8192)
 def fingerprint(source: str) -> Fingerprint | None:
-    """None when the source cannot be parsed."""
+    """None when the source cannot be parsed, or nests too deeply to be walked."""
     try:
-        tree = ast.parse(source)
+        tree = _without_prose(ast.parse(source))
+        identity = ast.dump(_Renamer(_own_names(tree)).visit(tree))
+        structure = ast.dump(_Unnumbered().visit(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    tree = _Renamer(_own_names(tree)).visit(_without_prose(tree))
-    identity = ast.dump(tree)
-    structure = ast.dump(_Unnumbered().visit(tree))
     words = re.findall(r"\w+", structure)
     pieces = zip(*(words[offset:] for offset in range(SHINGLE)), strict=False)
     return Fingerprint(identity, structure, frozenset(pieces))

@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -79,8 +79,8 @@ def _schema(function: ToolFunction) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        kind, *notes = get_args(hints[name]) if get_origin(hints[name]) is Annotated else (hints[name],)
-        fields[name] = (kind, Field(default, description=" ".join(notes)))
+        notes = [note for note in get_args(hints[name]) if isinstance(note, str)]
+        fields[name] = (hints[name], Field(default, description=" ".join(notes)))
     return create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from pydantic import StringConstraints
+
 from memory.records import Analysis, Decision, LessonDraft, Proposal, Verdict, program_id
 from tools.desk import Desk, Draft, Refusal
 from tools.programs import Source, duplicate
+
+Prose = Annotated[str, StringConstraints(max_length=4000)]
+"""It is shown again in later messages."""
+Short = Annotated[str, StringConstraints(max_length=200)]
 
 
 def submit_program(
     desk: Desk,
     source: Source,
-    hypothesis: Annotated[str, "One paragraph: what is changed, why it should help, what would refute it."],
-    operator: Annotated[str, "What made the program, e.g. the name of the change; may be empty."] = "",
+    hypothesis: Annotated[Prose, "One paragraph: what changes, why it should help, what would refute it."],
+    operator: Annotated[Short, "What made the program, e.g. the name of the change; may be empty."] = "",
 ) -> dict[str, Any]:
     """Hand in the program of this experiment with its hypothesis. Ends your turn."""
     text = desk.source(source)
@@ -27,7 +33,7 @@ def submit_program(
     twin = duplicate(desk, text)
     if twin:
         raise Refusal(
-            f"The program is the same as {twin}, which was evaluated already (names and layout apart). "
+            f"The program is the same as {twin}, which was tried already (names and layout apart). "
             "Change what it computes."
         )
     name = program_id(text)
@@ -41,7 +47,7 @@ def submit_program(
 def give_verdict(
     desk: Desk,
     decision: Annotated[Decision, "approve: evaluate it; revise: back to the proposer; reject: drop it."],
-    reasons: Annotated[str, "Why, and for `revise` what to change."],
+    reasons: Annotated[Prose, "Why, and for `revise` what to change."],
 ) -> dict[str, Any]:
     """Decide on the program under review. Ends your turn."""
     if not reasons.strip():
@@ -52,7 +58,7 @@ def give_verdict(
 
 def submit_analysis(
     desk: Desk,
-    explanation: Annotated[str, "Did the hypothesis hold? What in the figures says so?"],
+    explanation: Annotated[Prose, "Did the hypothesis hold? What in the figures says so?"],
     lessons: Annotated[list[LessonDraft], "What a researcher should know next time; may be empty."],
 ) -> dict[str, Any]:
     """Hand in the explanation of the result and the lessons from it. Ends your turn."""
