@@ -24,15 +24,17 @@ class InProcess:
         self._serve = import_module(rule).serve
         self._source = source
         self._operations: list[Callable[[], None]] = []
+        self.program: dict[str, Any] = {}
+        """Namespace of the executed source."""
 
     def open(
         self, setup: dict[str, Any], arrays: list[tuple[str, str, tuple[int, ...]]]
     ) -> dict[str, np.ndarray]:
         shared = {name: np.zeros(shape, dtype) for name, dtype, shape in arrays}
-        program: dict[str, Any] = {"__name__": "program"}
+        self.program = {"__name__": "program"}
         with _Failures():
-            exec(compile(self._source, "program.py", "exec"), program)
-            self._operations = self._serve(program, setup, shared)
+            exec(compile(self._source, "program.py", "exec"), self.program)
+            self._operations = self._serve(self.program, setup, shared)
         return shared
 
     def call(self, operation: int) -> None:

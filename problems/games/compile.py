@@ -23,7 +23,7 @@ MAX_HISTORIES = 5_000_000
 
 @lru_cache(maxsize=8)
 def pack(name: str) -> bytes:
-    """The compiled game as bytes without code, from the cache or made now.
+    """The compiled game as bytes without code, from the user's cache or made now.
 
     Args:
         name: a short id of ``GAMES`` or an OpenSpiel string, e.g. ``kuhn_poker(players=3)``.
@@ -31,14 +31,20 @@ def pack(name: str) -> bytes:
     Raises:
         GameError: OpenSpiel does not know the game, or it does not fit the sequence form.
     """
-    game = load(name)
-    path = _cache_path(str(game))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cached(load(name), cache / "equilibrist" / "games")
+
+
+def cached(game: Any, folder: Path) -> bytes:
+    """The compiled game from ``folder``, or compiled and put there; a damaged file is replaced."""
+    key = hashlib.sha256(f"{FORMAT} {game}".encode()).hexdigest()[:24]
+    path = folder / f"{key}.npz"
     with contextlib.suppress(OSError, GameError):
         data = path.read_bytes()
         from_bytes(data)
         return data
     data = to_bytes(Compiler(game).tables())
-    with contextlib.suppress(OSError):  # the cache only saves time
+    with contextlib.suppress(OSError):  # without a cache it only takes longer
         _write(path, data)
     return data
 
@@ -59,14 +65,6 @@ def load(name: str) -> Any:
     if not kind.provides_information_state_string:
         raise GameError(f"The game {name!r} does not name its information states.")
     return game
-
-
-def _cache_path(game: str) -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = hashlib.sha256(
-        f"{FORMAT} {pyspiel.__version__ if hasattr(pyspiel, '__version__') else ''} {game}".encode()
-    )
-    return root / "equilibrist" / "games" / f"{key.hexdigest()[:24]}.npz"
 
 
 def _write(path: Path, data: bytes) -> None:
