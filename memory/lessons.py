@@ -78,7 +78,9 @@ def lesson_id(problem: str, kind: str, text: str) -> str:
 def clean(text: str, limit: int) -> str:
     """Text as data: no control characters or terminal escapes, no invisible ones, and not too long."""
     visible = "".join(
-        c for c in _ESCAPE.sub("", text) if c in _JOINERS or unicodedata.category(c) not in _HIDDEN
+        c
+        for c in _ESCAPE.sub("", text[: 10 * limit])
+        if c in _JOINERS or unicodedata.category(c) not in _HIDDEN
     )
     short = re.sub(r"\n{3,}", "\n\n", visible).strip()
     return short if len(short) <= limit else short[: limit - 1].rstrip() + "…"
@@ -209,7 +211,7 @@ def independent(evidence: Iterable[dict[str, Any] | None]) -> list[Evidence]:
         marks = {("program", piece.program_id), (piece.run, piece.experiment.rpartition("/")[2])}
         if not marks & seen:
             kept.append(piece)
-        seen |= marks
+            seen |= marks
     return kept
 
 

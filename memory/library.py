@@ -180,8 +180,7 @@ class Library:
         if events:
             self._laboratory()
             with Journal.open(self._home / "memory", wait=10.0) as journal:
-                for kind, data in events:
-                    journal.append(kind, data["id"], **data)
+                journal.extend([(kind, data["id"], data) for kind, data in events])
         return [data["id"] for _, data in events]
 
     def _laboratory(self) -> str:

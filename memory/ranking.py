@@ -24,12 +24,15 @@ TRUST: Mapping[LessonStatus, float] = {
     "contradicted": 0.7,
     "retired": 0.0,
 }
-LEAST = 0.2
-"""Relevance below which a lesson has nothing to do with the question."""
+LEAST = 0.17
+"""Relevance below which a lesson has nothing to do with the question: in 12 paraphrased questions the
+right lesson had 0.18 to 0.60, in 8 questions about other matters the nearest had 0.06 to 0.17."""
 _POOL = 64
 _PRIOR = 4.0
 """Showings that the average usefulness counts for when a lesson's own is estimated."""
 _VARIETY = 0.3
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+\+?")
+"""Chinese and Japanese are written without spaces: there a character counts as a word."""
 _COMMON = frozenset(
     "a an and are as at be by can do does for from has have how if in is it its of on or our should than "
     "that the then there this to was we what when where which why will with".split()
@@ -142,7 +145,7 @@ def choose(
 
 def words(text: str) -> frozenset[str]:
     """Words by which a lesson can be found, endings cut."""
-    return frozenset(_stem(word) for word in re.findall(r"\w+\+?", text.casefold()) if word not in _COMMON)
+    return frozenset(_stem(word) for word in _WORD.findall(text.casefold()) if word not in _COMMON)
 
 
 def _stem(word: str) -> str:
