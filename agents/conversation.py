@@ -34,6 +34,12 @@ KEPT = 400
 """Characters kept of an old tool result when the messages have to shrink."""
 
 
+HOW_TO_ACT = (
+    "Act by calling tools only; if you cannot call them natively, write a fenced json block "
+    '{"tool": name, "arguments": {...}} per call.'
+)
+
+
 class Unfinished(Exception):
     """A turn that ended without a submission; the text says why, for the record."""
 
@@ -141,7 +147,7 @@ def _remark(reply: dict[str, Any], called: bool, left: int, last_tool: str) -> s
         for call in reply["invalid_calls"]
     ]
     if not called and not remarks:
-        remarks.append("Your reply called no tool, so nothing happened. Act by calling tools only.")
+        remarks.append(f"Your reply called no tool, so nothing happened. {HOW_TO_ACT}")
     if left == NUDGE_AT:
         remarks.append(f"You have {left} replies left.")
     if remarks and left <= NUDGE_AT or not called:

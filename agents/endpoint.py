@@ -18,9 +18,10 @@ import httpx
 import openai
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_openai import ChatOpenAI
+from pydantic import ValidationError
 
 from agents import text_calls
 from agents.errors import ContextOverflow, ModelError
@@ -50,41 +51,45 @@ class Endpoint(ChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        for attempt in range(1, self.tries + 1):
+        attempt = 0
+        while True:
+            attempt += 1
+            plain = self.without_tools
             try:
-                result = self._once(messages, stop, run_manager, kwargs)
-                return self._clean(result, attempt)
+                return self._clean(self._once(messages, stop, run_manager, plain, kwargs), attempt)
             except WIRE as fault:
-                if kwargs.get("tools") and not self.without_tools and _refuses_tools(fault):
+                if kwargs.get("tools") and not plain and _refuses_tools(fault):
                     self.without_tools = True
-                elif _is_final(fault) or attempt == self.tries:
+                elif _is_final(fault) or attempt >= self.tries:
                     raise self._for_people(fault, attempt) from None
                 else:
                     self._wait(fault, attempt)
-        raise AssertionError("unreachable: the last try returns or raises")
 
     def _once(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None,
         run_manager: CallbackManagerForLLMRun | None,
+        plain: bool,
         options: dict[str, Any],
-    ) -> ChatResult:
+    ) -> AIMessage:
+        """One request; ``plain``: without native tool calls."""
         tools: Sequence[dict[str, Any]] = options.get("tools", ())
-        if tools and self.without_tools:
+        if tools and plain:
             messages = text_calls.as_text(messages, tools)
             options = {k: v for k, v in options.items() if k not in ("tools", "tool_choice")}
-        result = super()._generate(messages, stop, run_manager, **options)
+        try:
+            result = super()._generate(messages, stop, run_manager, **options)
+        except ValidationError:
+            return _unreadable()
         if not result.generations:
             raise ValueError("the endpoint's reply has no choices")
         message = result.generations[0].message
-        if (
-            tools
-            and isinstance(message, AIMessage)
-            and not (message.tool_calls or message.invalid_tool_calls)
-        ):
+        if not isinstance(message, AIMessage):
+            message = AIMessage(content=message.text)
+        if tools and not message.tool_calls and not message.invalid_tool_calls:
             message.tool_calls = text_calls.parse(message.text, tools)
-        return result
+        return message
 
     def _wait(self, fault: Exception, attempt: int) -> None:
         asked = _retry_after(fault)
@@ -99,11 +104,8 @@ class Endpoint(ChatOpenAI):
             f"{'try' if attempt == 1 else 'tries'}): {self._redact(str(fault))[:500]}"
         )
 
-    def _clean(self, result: ChatResult, attempt: int) -> ChatResult:
-        """The first message alone, without the key should the endpoint have echoed it."""
-        message = result.generations[0].message
-        if not isinstance(message, AIMessage):
-            message = AIMessage(content=message.text)
+    def _clean(self, message: AIMessage, attempt: int) -> ChatResult:
+        """The reply without the key, should the endpoint have echoed it."""
         text = self._redact(json.dumps({"calls": message.tool_calls, "bad": message.invalid_tool_calls}))
         calls = json.loads(text)
         clean = AIMessage(
@@ -124,6 +126,12 @@ class Endpoint(ChatOpenAI):
         if secret in ("", NO_KEY):
             return text
         return text.replace(secret, "[key]").replace(json.dumps(secret)[1:-1], "[key]")
+
+
+def _unreadable() -> AIMessage:
+    """A reply with arguments that are JSON but no object: a fault of the model, which it can be told of."""
+    bad = InvalidToolCall(type="invalid_tool_call", id="", name="a tool", args="", error="not an object")
+    return AIMessage(content="", invalid_tool_calls=[bad])
 
 
 def _refuses_tools(fault: Exception) -> bool:

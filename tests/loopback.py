@@ -68,6 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.owner.requests.append(request)
             self.owner.keys.append(key)
             fault = self.owner.faults.pop(0) if self.owner.faults else None
+        if wrong := _misuse(request["messages"]):
+            fault = (400, {"x-message": wrong})
         if isinstance(fault, tuple):
             error = {
                 "error": {"message": f"fault for {key}: {fault[1].get('x-message', '')}", "type": "fault"}
@@ -113,6 +115,23 @@ def _completion(choices: list[Any] | None) -> Message:
         "choices": choices,
         "usage": usage,
     }
+
+
+def _misuse(messages: list[Message]) -> str:
+    """What a strict endpoint would refuse: calls without answers, answers without calls, empty messages."""
+    open_calls: list[str] = []
+    for message in messages:
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in open_calls:
+                return f"tool message for unknown call {message['tool_call_id']}"
+            open_calls.remove(message["tool_call_id"])
+            continue
+        if open_calls:
+            return f"calls without an answer: {open_calls}"
+        open_calls = [made["id"] for made in message.get("tool_calls") or []]
+        if not open_calls and not message.get("content"):
+            return f"empty {message['role']} message"
+    return ""
 
 
 def call(name: str, arguments: dict[str, Any] | str, number: int = 0) -> Message:

@@ -158,6 +158,32 @@ def test_a_replay_asks_nobody_and_runs_nothing(tmp_path):
     assert len(journal) == written
 
 
+def test_a_kill_at_any_moment_loses_and_repeats_nothing(tmp_path):
+    """The journal cut at each of its lines: the resumed experiment is the same, what was paid stays paid."""
+    program = [calls(("smoke_run", {"source": MOMENTUM}), ("recall_lessons", {"query": "rates"})), submit()]
+    whole = tmp_path / "whole"
+    bench, journal = bench_in(whole, program)
+    first = run_experiment(1, bench)
+    journal.close()
+    lines = (whole / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    for kept in range(len(lines)):
+        folder = tmp_path / str(kept)
+        folder.mkdir()
+        (folder / "session.json").write_bytes((whole / "session.json").read_bytes())
+        (folder / "journal.jsonl").write_bytes(b"".join(lines[:kept]) + lines[kept][:20])
+        with Journal.open(folder) as cut:
+            paid = sum(1 for _ in cut.events("reply"))
+            run = sum(1 for _ in cut.events("outcome"))
+        sandbox = InProcess()
+        left = [*program, APPROVE, ANALYSE][paid:]
+        bench, journal = bench_in(folder, left[: max(0, 2 - paid)] or [REJECT], sandbox=sandbox)
+        assert run_experiment(1, bench) == first
+        assert sum(len(model.asked) for model in bench.models.values()) == 4 - paid
+        assert len(sandbox.runs) == sum(1 for _ in journal.events("outcome")) - run
+        assert len(journal) == len(lines)
+        journal.close()
+
+
 def variant(messages):
     """A proposer that is a function of its brief."""
     number = head(messages)["experiment"]

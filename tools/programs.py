@@ -129,8 +129,11 @@ def edit_program(
 
 def duplicate(desk: Desk, source: str) -> str | None:
     """Id of an evaluated program that is the same but for names, layout and comments."""
-    entries = desk.archive.entries.values()
-    return next((entry.program_id for entry in entries if novelty.same_program(entry.source, source)), None)
+    entries = desk.archive.entries
+    if program_id(source) in entries:
+        return program_id(source)
+    same = (name for name, entry in entries.items() if novelty.same_program(entry.source, source))
+    return next(same, None)
 
 
 def diff(first: str, second: str, first_name: str, second_name: str) -> str:
