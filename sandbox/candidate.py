@@ -36,8 +36,8 @@ PROGRAM = "program.py"
 REQUEST, REPLY, CONTROL = 3, 4, 5
 """Descriptors of a candidate. Besides them it has an empty standard input and its output pipe."""
 PRELOADED = """
-bisect collections copy dataclasses decimal enum fractions functools heapq itertools json math numpy.fft
-numpy.linalg numpy.random operator random re statistics string time typing torch.nn.functional
+bisect collections copy dataclasses decimal encodings.idna enum fractions functools heapq itertools json math
+numpy.fft numpy.linalg numpy.random operator random re statistics string time typing torch.nn.functional
 """.split()
 """What a program may import although native code can no longer be loaded then."""
 MESSAGE_CHARACTERS = 4000

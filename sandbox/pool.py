@@ -56,7 +56,7 @@ class Pool:
         self.name, self.about, self.uncovered, self.slots = name, about, uncovered, slots
         self._start = start
         self._numbers = itertools.count()
-        self._starters = ThreadPoolExecutor(slots + 1, thread_name_prefix=f"{name}-start")
+        self._starters = ThreadPoolExecutor(slots, thread_name_prefix=f"{name}-start")
         self._lock = threading.Lock()
         self._closed = False
         self._alive: set[Worker] = set()
