@@ -5,7 +5,15 @@ from __future__ import annotations
 import ast
 
 from agents.genetic.kinds import ELEMENTWISE, ENTRY, GROUP, SCALAR, TIME
-from agents.genetic.program import Slot, expression, number_of, own_attribute, statements, text
+from agents.genetic.program import (
+    Slot,
+    assigned_attributes,
+    expression,
+    number_of,
+    own_attribute,
+    statements,
+    text,
+)
 from agents.genetic.scene import Change, Scene, becomes
 
 ARRAY_WRAPS = (
@@ -99,7 +107,7 @@ def delete_term(scene: Scene) -> Change | None:
         (method, statement)
         for method in scene.program.rules.values()
         for statement in method.body
-        if len(method.body) > 1 and not isinstance(statement, ast.Return)
+        if len(method.body) > 1 and (isinstance(statement, ast.If) or assigned_attributes(statement))
     ]
     if lines and (not options or scene.random.random() < 0.3):
         method, statement = scene.random.choice(lines)

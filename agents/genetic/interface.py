@@ -20,8 +20,9 @@ def observe(programs: Sequence[Program], statement: str = "") -> Interface:
     """
     seen: dict[str, list[tuple[str, ...]]] = {}
     for program in programs:
+        called = _called(program)
         for name, method in program.rules.items():
-            if name not in _called(program):
+            if name not in called:
                 seen.setdefault(name, []).append(tuple(arguments(method)))
     if not any(len(set(lists)) > 1 for lists in seen.values()):
         return {}

@@ -211,16 +211,21 @@ class _Graft:
     def _state(self, name: str, skip: str) -> None:
         """The constructor's line of a state, and the statements of other methods that update it."""
         line = copy.deepcopy(self.donor.initial[name])
-        constructor = self.program.methods.get("__init__")
-        if constructor is None:
-            return
-        constructor.body.append(line)
+        if "__init__" not in self.program.methods:
+            self.program.rule.body.insert(self._place(), self._empty_constructor())
+        self.program.methods["__init__"].body.append(line)
         self._supply(line.value)
         for method, node in self.donor.rules.items():
             if method != skip and method in self.program.rules:
                 for statement in node.body:
                     if assigned_attributes(statement) == {name} and _is_closed(statement, self.donor, method):
                         self.program.rules[method].body.insert(0, self.part(statement, method))
+
+    def _empty_constructor(self) -> ast.FunctionDef:
+        """The donor's, without what it assigns."""
+        bare = copy.deepcopy(self.donor.methods["__init__"])
+        bare.body = []
+        return bare
 
     def _place(self) -> int:
         return 1 if ast.get_docstring(self.program.rule) is not None else 0

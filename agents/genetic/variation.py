@@ -94,7 +94,7 @@ def identity(program: Program) -> str:
 def _is_acceptable(program: Program, parent: Program, random: Random) -> bool:
     if program.size > LARGEST or undefined(program) or starved(program) - starved(parent):
         return False
-    if not program.states or len(program.rules) < len(parent.rules):
+    if (parent.states and not program.states) or len(program.rules) < len(parent.rules):
         return False
     growth = program.size - parent.size
     return program.size <= COMFORTABLE or growth <= 0 or random.random() < 0.5 ** (growth / 30)
@@ -126,17 +126,14 @@ def _module_names(tree: ast.Module) -> set[str]:
 def starved(program: Program) -> set[str]:
     """States that nothing but time ever flows into: an accumulation that lost what it accumulates."""
     kinds, fed = Kinds(program), set()
-    for name, method in program.rules.items():
-        for statement in method.body:
-            for node in ast.walk(statement):
-                sources = {
-                    n.id for n in ast.walk(node) if isinstance(n, ast.Name) and kinds.of(n, name) != TIME
-                }
-                others = (
-                    read_attributes(node) - assigned_attributes(node) - set(program.constants) - kinds.context
-                )
-                if isinstance(node, ast.Assign | ast.AugAssign) and (sources - MODULES - {"self"} or others):
-                    fed |= assigned_attributes(node)
+    silent = MODULES | {"self"} | {name for (_, name), kind in kinds.names.items() if kind == TIME}
+    for method in program.rules.values():
+        for node in ast.walk(method):
+            if isinstance(node, ast.Assign | ast.AugAssign) and assigned_attributes(node):
+                targets = assigned_attributes(node)
+                names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - silent
+                states = read_attributes(node) - targets - set(program.constants) - kinds.context
+                fed |= targets if names or states else set()
     return set(program.states) - fed
 
 
