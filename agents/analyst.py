@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from agents import texts
 from agents.conversation import Place, Unfinished, converse
-from agents.state import Bench, State, drafted
+from agents.state import Bench, State, draft_of
 from memory.records import Analysis
-from tools.programs import diff
 from tools.recall import told
 
 ROLE = "analyst"
@@ -16,7 +15,7 @@ def analyse(state: State, bench: Bench) -> State:
     """An analysis, or None when the analyst hands in none."""
     proposal = state["proposal"]
     assert proposal is not None
-    desk = bench.desk(state, drafted(proposal, state["result"]))
+    desk = bench.desk(state, draft_of(proposal, state["result"]))
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
     try:
         analysis = converse(
@@ -32,7 +31,7 @@ def brief_text(state: State, bench: Bench) -> str:
     proposal, result = state["proposal"], state["result"]
     assert proposal is not None
     parent = bench.archive.entries[proposal.parent_id or ""]
-    program = drafted(proposal, result)[proposal.program_id]
+    program = draft_of(proposal, result)
     shown = state["brief"].lessons
     head = {
         "role": ROLE,
@@ -48,9 +47,7 @@ def brief_text(state: State, bench: Bench) -> str:
         head,
         f"Hypothesis: {proposal.hypothesis}",
         f"## Result\n\n{texts.profile(program)}\n\n" + texts.table([parent, program]),
-        "## Diff to its parent\n\n```diff\n"
-        + diff(parent.source, proposal.source, parent.program_id, proposal.program_id)
-        + "\n```",
+        texts.changes(parent, program),
         texts.lessons(shown),
         "Explain the result and write the lessons. End with submit_analysis.",
     )

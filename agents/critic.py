@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from agents import texts
 from agents.conversation import Place, Unfinished, converse
-from agents.state import REVISIONS, Bench, State, drafted
+from agents.state import REVISIONS, Bench, State, draft_of
 from memory.records import Verdict
-from tools.programs import diff
 
 ROLE = "critic"
 
@@ -16,7 +15,7 @@ def criticise(state: State, bench: Bench) -> State:
     proposal, past = state["proposal"], state.get("verdicts", ())
     assert proposal is not None
     place = Place(state["number"], ROLE, round=len(past))
-    desk = bench.desk(state, drafted(proposal))
+    desk = bench.desk(state, draft_of(proposal))
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
     try:
         verdict = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded)
@@ -30,7 +29,7 @@ def brief_text(state: State, bench: Bench) -> str:
     proposal, past = state["proposal"], state.get("verdicts", ())
     assert proposal is not None
     parent = bench.archive.entries[proposal.parent_id or ""]
-    draft = drafted(proposal)[proposal.program_id]
+    draft = draft_of(proposal)
     head = {
         "role": ROLE,
         "problem": bench.problem.name,
@@ -45,9 +44,7 @@ def brief_text(state: State, bench: Bench) -> str:
         head,
         f"Hypothesis: {proposal.hypothesis}",
         texts.code("Program under review", draft),
-        f"## Diff to its parent {texts.label(parent)}\n\n{texts.profile(parent)}\n\n```diff\n"
-        + diff(parent.source, proposal.source, parent.program_id, proposal.program_id)
-        + "\n```",
+        texts.changes(parent, draft),
         "## Your earlier objections\n\n" + "\n".join(f"* {v.reasons}" for v in past) if past else "",
-        f"You may ask for a revision {REVISIONS - len(past)} more times. End with give_verdict.",
+        f"Revisions that you may still ask for: {REVISIONS - len(past)}. End with give_verdict.",
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agents import brief as briefs
 from agents import texts
 from agents.conversation import Place, Unfinished, converse
-from agents.state import Bench, State, drafted
+from agents.state import Bench, State, draft_of
 from memory.records import Proposal, Result
 
 ROLE = "proposer"
@@ -17,7 +19,7 @@ def propose(state: State, bench: Bench) -> State:
     """A proposal, or None with a result that says why there is none."""
     previous = state.get("proposal")
     place = Place(state["number"], ROLE, round=len(state.get("verdicts", ())))
-    desk = bench.desk(state, drafted(previous) if previous else None)
+    desk = bench.desk(state, draft_of(previous) if previous else None)
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
     try:
         made = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded)
@@ -37,7 +39,7 @@ def propose(state: State, bench: Bench) -> State:
 
 
 def brief_text(state: State, bench: Bench) -> str:
-    given, entries = state["brief"], bench.archive.entries
+    given, entries, best = state["brief"], bench.archive.entries, bench.archive.leaderboard[:SHOWN]
     previous = state.get("proposal")
     objections = [verdict.reasons for verdict in state.get("verdicts", ())]
     head = {
@@ -48,21 +50,21 @@ def brief_text(state: State, bench: Bench) -> str:
         "draft_id": previous.program_id if previous else None,
         "objections": objections,
     }
-    draft = (
-        [texts.code("Your draft, which the critic sent back", d) for d in drafted(previous).values()]
-        if previous
-        else []
-    )
     return texts.message(
         head,
-        f"Experiment {state['number']}. {given.reason}",
-        "## What is known\n\n" + texts.table(bench.archive.leaderboard[:SHOWN])
-        if bench.archive.leaderboard
-        else "",
+        f"Experiment {state['number']}: {given.reason}",
+        "## What is known\n\n" + texts.table(best) if best else "",
         texts.lessons(given.lessons),
         texts.code("Parent", entries[given.parent_id]),
         *(texts.code("Inspiration", entries[name]) for name in given.inspiration_ids),
-        *draft,
-        "## The critic's objections\n\n" + "\n".join(f"* {o}" for o in objections) if objections else "",
+        *(_sent_back(previous, objections) if previous else ()),
         "Propose one program. End with submit_program.",
+    )
+
+
+def _sent_back(previous: Proposal, objections: Sequence[str]) -> tuple[str, ...]:
+    return (
+        texts.code("Your draft, which the critic sent back", draft_of(previous)),
+        f"Its hypothesis: {previous.hypothesis}",
+        "## The critic's objections\n\n" + "\n".join(f"* {objection}" for objection in objections),
     )

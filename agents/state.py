@@ -13,7 +13,7 @@ from agents.brief import Brief
 from memory.archive import Archive
 from memory.records import Analysis, Experiment, Lesson, Proposal, Result, Verdict
 from problems.problem import Problem
-from tools.desk import Desk, Draft, Program, Turn
+from tools.desk import Desk, Draft, Turn
 from tools.evaluation import Recorded
 
 REVISIONS = 2
@@ -48,7 +48,7 @@ class Bench:
     """Source -> what the train games say."""
     seed: int
 
-    def desk(self, state: State, drafts: Mapping[str, Program] | None = None) -> Desk:
+    def desk(self, state: State, draft: Draft | None = None) -> Desk:
         """A fresh turn's desk. What was recalled once in an experiment is recalled the same again."""
         number = state["number"]
 
@@ -62,7 +62,7 @@ class Bench:
             recall=recall if memory_is_used else _nothing,
             smoke=self.smoke,
             experiment=number,
-            turn=Turn(drafts=dict(drafts or {})),
+            turn=Turn(drafts={draft.program_id: draft} if draft else {}),
         )
 
 
@@ -81,9 +81,9 @@ def recorded_lessons(bench: Bench, number: int, query: str, limit: int) -> list[
     return [Lesson.model_validate(lesson) for lesson in found["lessons"]]
 
 
-def drafted(proposal: Proposal, result: Result | None = None) -> dict[str, Program]:
-    """The program under discussion, so that tools find it by its id."""
-    draft = Draft(
+def draft_of(proposal: Proposal, result: Result | None = None) -> Draft:
+    """The program under discussion, which tools find by its id."""
+    return Draft(
         program_id=proposal.program_id,
         source=proposal.source,
         result=result,
@@ -91,7 +91,6 @@ def drafted(proposal: Proposal, result: Result | None = None) -> dict[str, Progr
         hypothesis=proposal.hypothesis,
         operator=proposal.operator,
     )
-    return {proposal.program_id: draft}
 
 
 def _nothing(query: str, limit: int) -> list[Lesson]:

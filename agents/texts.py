@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from memory.records import Lesson
 from problems.problem import Problem
 from tools.desk import Program
+from tools.programs import diff
 
 
 @cache
@@ -24,13 +26,26 @@ def system(role: str, problem: Problem) -> str:
 
 
 def message(head: dict[str, Any], *parts: str) -> str:
-    block = f"```json\n{json.dumps(head, ensure_ascii=False)}\n```"
+    block = fenced("json", json.dumps(head, ensure_ascii=False))
     return "\n\n".join([block, *(part for part in parts if part)])
+
+
+def fenced(language: str, text: str) -> str:
+    """A code block that the text cannot close: the fence is longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def code(title: str, program: Program) -> str:
     """A program's source under a title that says how it did."""
-    return f"## {title}: {label(program)}\n\n{profile(program)}\n\n```python\n{program.source.rstrip()}\n```"
+    return f"## {title}: {label(program)}\n\n{profile(program)}\n\n{fenced('python', program.source)}"
+
+
+def changes(parent: Program, program: Program) -> str:
+    """How a program differs from its parent, and how the parent did."""
+    text = diff(parent.source, program.source, parent.program_id, program.program_id)
+    return f"## Diff to its parent {label(parent)}\n\n{profile(parent)}\n\n{fenced('diff', text)}"
 
 
 def label(program: Program) -> str:

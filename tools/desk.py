@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,9 +62,10 @@ class Desk:
 
     def find(self, name: str) -> Program:
         """A program by its id or, a baseline or experiment, by its name. Raises Refusal."""
-        known: Mapping[str, Program] = self.turn.drafts | self.archive.entries
-        named = (program for program in known.values() if program.name == name)
-        program = known.get(name) or next(named, None)
+        entries = self.archive.entries
+        program = self.turn.drafts.get(name) or entries.get(name)
+        if program is None:
+            program = next((entry for entry in entries.values() if entry.name == name), None)
         if program is None:
             raise Refusal(
                 f"There is no program {name!r}. Ids are 12 hex digits, as the brief and the tools give them."
