@@ -15,7 +15,7 @@ from agents.genetic.variation import LARGEST
 
 CLOSE = 0.01
 """Relative difference below which two constants are no different rules."""
-IDLE = 6
+IDLE = 4
 """Syntax nodes without effect that are let pass."""
 SIZES = frozenset({"count", "sequences", "actions", "shape", "numel", "size"})
 """Attributes that tell one game from another."""

@@ -44,7 +44,7 @@ def propose(dialogue: Dialogue) -> tuple[str, list[Call]]:
     tried = dialogue.asked("check_program")
     refused = len(dialogue.asked("submit_program"))
     passed = [i for i in range(len(tried)) if _is_sound(dialogue, i)]
-    if len(passed) > refused or len(tried) >= ATTEMPTS:
+    if len(passed) > refused or len(tried) >= ATTEMPTS + refused:
         attempt = passed[refused] if len(passed) > refused else len(tried) - 1
         draft = _draft(dialogue, attempt)
         arguments = {
