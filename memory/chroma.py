@@ -25,8 +25,7 @@ from memory.records import Lesson
 
 _QUIET = Settings(anonymized_telemetry=False)
 _BATCH = 1000
-_HNSW = {"hnsw": {"space": "cosine", "ef_search": 200}}
-"""``ef_search`` above Chroma's 100, since up to 200 candidates are asked for."""
+_HNSW = {"hnsw": {"space": "cosine"}}
 
 
 class IndexDamaged(Exception):
@@ -81,7 +80,7 @@ class Index:
     def near(
         self, vector: np.ndarray, k: int, where: Mapping[str, str], names: Sequence[str]
     ) -> list[tuple[Lesson, np.ndarray]]:
-        """The ``k`` nearest lessons and up to 50 for each word of ``names`` that their text contains.
+        """The ``k`` nearest lessons and up to 30 for each word of ``names`` that their text contains.
 
         ``where``: metadata that must be equal (problem, kind, status, session).
         """
@@ -103,7 +102,7 @@ class Index:
                 more = self._lessons.get(
                     where=only,
                     where_document={"$contains": name},
-                    limit=50,
+                    limit=30,
                     include=["metadatas", "embeddings"],
                 )
                 rows += zip(more["metadatas"], more["embeddings"], strict=True)

@@ -26,7 +26,7 @@ from memory.ranking import TRUST, Recalled, Shelf, choose, usefulness
 from memory.records import Lesson, LessonDraft
 from sandbox.job import Record
 
-_CANDIDATES = 200
+_CANDIDATES = 64
 
 
 class Filter(Record):
@@ -245,7 +245,7 @@ class Library:
 
 def _names(question: str) -> list[str]:
     """Words of a question that an embedder may not know: names from programs, acronyms, numbers."""
-    return [word for word in re.findall(r"[\w.+]+", question) if re.search(r"\d|_|[A-Z]{2}", word)][:4]
+    return [word for word in re.findall(r"[\w.+]+", question) if re.search(r"\d|_|[A-Z]{2}", word)][:2]
 
 
 def _claims(lesson: Lesson) -> str:

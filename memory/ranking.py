@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ class Shelf:
         self.ids: list[str] = []
         self.row: dict[str, int] = {}
         self._words: list[frozenset[str]] = []
-        self._postings: dict[str, list[int]] = {}
+        self._postings: dict[str, array[int]] = {}
         self._vectors = np.zeros((256, dimensions), np.float32)
 
     @property
@@ -75,7 +76,7 @@ class Shelf:
             self._vectors[row] = vector
             self._words.append(words(text))
             for word in self._words[row]:
-                self._postings.setdefault(word, []).append(row)
+                self._postings.setdefault(word, array("q")).append(row)
 
     def near(self, vector: np.ndarray, least: float) -> list[str]:
         """Ids whose cosine is at least that, nearest first."""
@@ -94,7 +95,7 @@ class Shelf:
         factor = np.pad(factor, (0, len(self.ids) - len(factor)))
         known = factor > 0
         for word, weight in self._rarity(words(question), known).items():
-            matched[self._postings[word]] += weight
+            matched[self._holding(word)] += weight
         rough = np.where(known, (0.75 * (self.vectors @ vector) + 0.25 * matched) * factor, -np.inf)
         least = np.partition(rough, -_POOL)[-_POOL] if len(rough) > _POOL else -np.inf
         rows = np.flatnonzero((rough >= least) & known)
@@ -106,10 +107,14 @@ class Shelf:
         products: np.ndarray = self.vectors[rows].astype(np.float64) * vector
         return products.sum(axis=1)
 
+    def _holding(self, word: str) -> np.ndarray:
+        """Rows of the lessons that have the word."""
+        return np.frombuffer(self._postings.get(word, array("q")), np.int64)
+
     def _rarity(self, asked: frozenset[str], known: np.ndarray) -> dict[str, float]:
         """Weight of the question's words that some lesson has; all of its words together weigh 1."""
         total = int(known.sum())
-        counts = {w: int(known[self._postings[w]].sum()) if w in self._postings else 0 for w in sorted(asked)}
+        counts = {w: np.count_nonzero(known[self._holding(w)]) for w in sorted(asked)}
         weights = {w: math.log(1.0 + total / (1.0 + n)) for w, n in counts.items()}
         whole = sum(weights.values()) or 1.0
         return {w: weight / whole for w, weight in weights.items() if w in self._postings}
@@ -134,6 +139,7 @@ def choose(
             score = relevance * TRUST[lesson.status] * use * _place(lesson, games)
             scored.append((Recalled(lesson, round(score, 6), _why(lesson, cosine, matched)), vector))
     scored.sort(key=lambda pair: (-pair[0].score, pair[0].lesson.id))
+    scored = scored[: 4 * k]
     chosen: list[tuple[Recalled, np.ndarray]] = []
     while scored and len(chosen) < k:
         value = _marginal([vector for _, vector in chosen])
