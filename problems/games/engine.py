@@ -34,14 +34,14 @@ class State(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """Views of what passes between engine and players, one array [2 S + 2 I]; shared memory in a sandbox."""
+    """Views of what passes between engine and players, one array [3 S + I]; shared memory in a sandbox."""
 
     policy: np.ndarray
     """[S] what a player proposes."""
     regret: np.ndarray
     """[S] instantaneous counterfactual regrets."""
-    reach: np.ndarray
-    """[I] own reach."""
+    realisation: np.ndarray
+    """[S] own reach times policy."""
     opponent_reach: np.ndarray
     """[I] reach of everybody else, chance included."""
 
@@ -55,7 +55,7 @@ def new_state(game: Game) -> np.ndarray:
 
 
 def exchange_size(game: Game) -> int:
-    return 2 * (game.entries + game.infosets)
+    return 3 * game.entries + game.infosets
 
 
 def uniform(game: Game) -> np.ndarray:
@@ -119,12 +119,12 @@ def _state(game: Any, state: Any) -> Any:
 
 @njit
 def _exchange(game: Any, exchange: Any) -> Any:
-    entries, infosets = game.first[-1], len(game.first) - 1
+    entries = game.first[-1]
     return Exchange(
         exchange[:entries],
         exchange[entries : 2 * entries],
-        exchange[2 * entries : 2 * entries + infosets],
-        exchange[2 * entries + infosets :],
+        exchange[2 * entries : 3 * entries],
+        exchange[3 * entries :],
     )
 
 
@@ -198,14 +198,14 @@ def _snap(regret: float) -> float:
 
 @njit
 def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
-    """Counterfactual regrets r(I, a) = sum over the cells of I of q(a) - v, zero-snapped, and own reach.
+    """Counterfactual regrets r(I, a) = sum over the cells of I of q(a) - v, zero-snapped; realisations.
 
     Zinkevich et al. 2007, eq. (5), in sequence form: q of a sequence is its gradient plus the values of the
     cells below it; infosets are swept backwards, so those are complete.
     """
     first, cells, base, parent, share = game.first, game.cells, game.base, game.parent, game.share
     policy, reach, quality = state.policy, state.reach, state.quality
-    regret, own_reach = exchange.regret, exchange.reach
+    regret, realisation = exchange.regret, exchange.realisation
     infoset, last = _U(game.start[player + 1]), _U(game.start[player])
     while infoset > last:
         infoset -= _ONE
@@ -218,8 +218,8 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
                 value += policy[entry] * quality[entry + shift]
             for entry in range(low, high):
                 regret[entry] = _snap(quality[entry + shift] - value)
+                realisation[entry] = reach[entry + shift]
             quality[parent[cell]] += value
-            own_reach[infoset] = reach[parent[cell]]
             continue
         own = 0.0
         for entry in range(low, high):
@@ -235,7 +235,7 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
             shift += high - low
         for entry in range(low, high):
             regret[entry] = _snap(regret[entry])
-        own_reach[infoset] = own
+            realisation[entry] = own * policy[entry]
 
 
 @njit

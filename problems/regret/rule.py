@@ -152,22 +152,19 @@ def serve(
         program: what executing the source left, with ``Rule`` in it.
         setup: ``first`` [I + 1] entries of every infoset, players one after another; ``start`` [N + 1]
             infosets of every player.
-        arrays: ``exchange`` [2 S + 2 I]: policy and regret [S], reach and opponents' reach [I] of all players;
-            ``wants`` [1], set to one if the rule asks for the opponents' reach.
+        arrays: ``exchange`` [3 S + I], of all players: policy, regret, realisation [S] and the opponents'
+            reach [I]; ``wants`` [1], set to one if the rule asks for the last.
     """
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     torch.set_flush_denormal(True)  # discounts halve unreached regrets into denormals, which are slow
     first, start = setup["first"].astype(np.int64), setup["start"].astype(np.int64)
-    entries, infosets = first[-1], len(first) - 1
-    names = ("policy", "regret", "reach", "opponent_reach")
-    whole = dict(
-        zip(names, np.split(arrays["exchange"], np.cumsum([entries, entries, infosets])), strict=True)
-    )
+    names = ("policy", "regret", "realisation", "opponent_reach")
+    whole = dict(zip(names, np.split(arrays["exchange"], first[-1] * np.arange(1, 4)), strict=True))
     players = []
     for low, high in zip(start[:-1], start[1:], strict=True):
-        spans = [slice(first[low], first[high])] * 2 + [slice(low, high)] * 2
+        spans = [slice(first[low], first[high])] * 3 + [slice(low, high)]
         own = {name: torch.from_numpy(whole[name][span]) for name, span in zip(names, spans, strict=True)}
         players.append(_Player(program["Rule"], Infosets(first[low : high + 1] - first[low]), own))
     arrays["wants"][0] = any("opponent_reach" in player.asked for player in players)
@@ -184,15 +181,17 @@ class _Player:
         self.rule = rule(infosets)
         self.methods = [(getattr(self.rule, name), _parameters(rule, name)) for name in METHODS]
         self.asked = {name for _, names in self.methods for name in names}
+        needed = self.asked | ({"realisation"} if "reach" in self.asked else set())
+        self.copied = [name for name in shared if name in needed]
 
     def learn(self) -> None:
         self.t += 1
-        given: dict[str, Any] = {name: self.given[name].clone() for name in self.asked if name in self.given}
-        given["t"], given["policy"] = self.t, self.policy
-        if "realisation" in self.asked:
-            given["realisation"] = self.infosets.expand(self.given["reach"]) * self.policy
+        values: dict[str, Any] = {name: self.given[name].clone() for name in self.copied}
+        values["t"], values["policy"] = self.t, self.policy
+        if "reach" in self.asked:
+            values["reach"] = self.infosets.sum(values["realisation"])
         for method, names in self.methods[:3]:
-            result = method(*[given[name] for name in names])
+            result = method(*[values[name] for name in names])
         self.policy = self._write("next_policy", result)
 
     def write_average(self) -> None:
