@@ -66,8 +66,9 @@ class Journal:
             with _told(folder):
                 (folder / "programs").mkdir(exist_ok=True)
                 text = redact(json.dumps(session, indent=2))
+                file = _open(folder)
                 write_atomically(folder / "session.json", text.encode())
-                return cls(folder, _open(folder), lock)._index(salvage=False)
+                return cls(folder, file, lock)._index(salvage=False)
         except BaseException:
             os.close(lock)
             raise
