@@ -25,6 +25,8 @@ from memory.lessons import fold
 from memory.records import Lesson
 
 ROWS = 12
+EDGE = 4
+"""Lessons shown from either end."""
 
 
 def leaderboard(archive: Archive, rows: int = ROWS) -> Table:
@@ -141,8 +143,14 @@ def show(
     if all_experiments:
         console.print(experiments(archive))
     if lessons:
-        console.print(Text(f"\nLessons of this session ({len(lessons)})", style="bold"))
-        for lesson in lessons if all_experiments else lessons[:8]:
+        shown = (
+            lessons if all_experiments or len(lessons) <= 2 * EDGE else [*lessons[:EDGE], *lessons[-EDGE:]]
+        )
+        title = (
+            f"\nLessons of this session ({len(shown)} of {len(lessons)}: what helped most, what hurt most)"
+        )
+        console.print(Text(title, style="bold"))
+        for lesson in shown:
             console.print(lesson_line(lesson), soft_wrap=True)
     for line in next_steps(session, str(config.get("problem", "")), best):
         console.print(Text(line, style="dim"))
@@ -177,7 +185,7 @@ def session_rows(home: Path) -> list[dict[str, Any]]:
         except (JournalError, ValidationError) as error:
             rows.append({"session": folder.name, "state": f"unreadable: {error}"})
             continue
-        best = archive.best
+        best = next((entry for entry in archive.leaderboard if entry.number is not None), None)
         rows.append(
             {
                 "session": folder.name,
@@ -208,9 +216,9 @@ def session_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def session_lessons(home: Path, session: str) -> list[Lesson]:
-    """The lessons that a session added, strongest effect first, as memory has them now."""
+    """The lessons that a session added, from what helped most to what hurt most, as memory has them now."""
     lessons = [lesson for lesson in fold(gather(home)).values() if lesson.session == session]
-    return sorted(lessons, key=lambda lesson: -abs(lesson.effect or 0.0))
+    return sorted(lessons, key=lambda lesson: -(lesson.effect or 0.0))
 
 
 def summary(journal: Journal, lessons: Sequence[Lesson]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
@@ -100,9 +101,7 @@ def prove(sandbox: Sandbox, journal: Journal, watch: Watch) -> None:
         Failed: an attack was not held.
     """
     results = run_attacks(sandbox, fast=True)
-    journal.append(
-        "attacks", sandbox=sandbox.name, results=[result.model_dump(mode="json") for result in results]
-    )
+    journal.append("attacks", sandbox=sandbox.name, results=[asdict(result) for result in results])
     through = [result for result in results if not result.held]
     watch.say(f"Sandbox {sandbox.name}: {len(results) - len(through)} of {len(results)} attacks held")
     if through and sandbox.name != "unconfined":
