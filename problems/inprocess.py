@@ -50,4 +50,5 @@ class _Failures:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Exception):
-            raise CandidateError("error", "".join(traceback.format_exception(error)[-3:])) from error
+            status = getattr(error, "status", "error")
+            raise CandidateError(status, "".join(traceback.format_exception(error)[-3:])) from error

@@ -17,6 +17,13 @@ QUANTITIES = ("t", "policy", "regret", "realisation", "reach", "opponent_reach")
 METHODS = ("accumulate_average", "accumulate_regret", "next_policy", "average_policy")
 
 
+class Invalid(ValueError):
+    """What a method returned is no policy."""
+
+    status = "invalid"
+    """How the run ends (``CandidateError.status``)."""
+
+
 class Infosets:
     """The infosets of one player, ragged: n infosets and s entries, one per infoset and legal action.
 
@@ -200,7 +207,7 @@ class _Player:
     def _write(self, method: str, policy: Any) -> torch.Tensor:
         if not isinstance(policy, torch.Tensor) or policy.shape != self.proposed.shape:
             shape = list(policy.shape) if isinstance(policy, torch.Tensor) else type(policy).__name__
-            raise ValueError(f"{method} must return a tensor [{self.infosets.sequences}], not {shape}")
+            raise Invalid(f"{method} must return a tensor [{self.infosets.sequences}], not {shape}")
         self.proposed.copy_(policy)
         return policy
 
