@@ -53,9 +53,7 @@ def _proved(name: str, slots: int) -> Pool:
     from sandbox.attacks.target import HONEST, TARGET
 
     pool: Pool = getattr(importlib.import_module(SANDBOXES[name]), f"{name}_pool")(slots)
-    job = Job(
-        problem=TARGET.name, program=HONEST, game=TARGET.smoke[0], settings=dict(TARGET.smoke_settings)
-    )
+    job = Job(problem=TARGET.name, program=HONEST, game=TARGET.smoke[0], settings=dict(TARGET.smoke_settings))
     try:
         outcome = pool.run(job)
     except SandboxError as error:

@@ -172,7 +172,9 @@ def _seccomp() -> Any:
             rules.add_rule(seccomp.ERRNO(errno.ENOSYS), call)
         except (OSError, ValueError):
             pass
-    writing = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
+    writing = (
+        os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
+    )
     allow("open", seccomp.Arg(1, seccomp.MASKED_EQ, writing, os.O_RDONLY))
     allow("openat", seccomp.Arg(2, seccomp.MASKED_EQ, writing, os.O_RDONLY))
     for call in ("mmap", "mprotect"):

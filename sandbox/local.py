@@ -31,8 +31,9 @@ CLEARED = {
     "PYTHONHASHSEED": "0",
 }
 """The whole environment of a candidate, and with the search path for modules that of a referee."""
-SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/bin/env")
-SYSTEM += ("/sbin/ldconfig", "/sbin/ldconfig.real", "/bin/sh")
+SYSTEM = """
+/usr/lib /usr/lib64 /lib /lib64 /etc/ld.so.cache /usr/bin/env /sbin/ldconfig /sbin/ldconfig.real /bin/sh
+""".split()
 """Shared libraries, and what ctypes runs to find one; a candidate can start none of them."""
 LOG_BYTES = 4000
 
@@ -143,8 +144,8 @@ def _namespaces() -> list[str]:
         words += ["--ro-bind-try", folder, folder]
     stdlib = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix})
     library = Path(sysconfig.get_config_var("LIBDIR") or "", str(sysconfig.get_config_var("LDLIBRARY")))
-    for path in (stdlib, _interpreter(), *([str(library)] if library.suffix != ".a" else [])):
-        words += ["--ro-bind-try", path, path]
+    for name in (stdlib, _interpreter(), *([str(library)] if library.suffix != ".a" else [])):
+        words += ["--ro-bind-try", name, name]
     for name in ("site-packages", "dist-packages"):
         if Path(stdlib, name).is_dir():
             words += ["--tmpfs", str(Path(stdlib, name))]
@@ -152,4 +153,5 @@ def _namespaces() -> list[str]:
         words += ["--ro-bind", str(path), str(path)]
     for name in HALF:
         words += ["--ro-bind", str(ROOT / "sandbox" / name), f"/app/sandbox/{name}"]
-    return [*words, "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
+    words += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/"]
+    return [*words, "--chdir", "/"]

@@ -36,7 +36,7 @@ class Worker(Protocol):
     stdout: BinaryIO
 
     def kill(self) -> None:
-        """End it with all it started, and so end its streams; may be called again, and from another thread."""
+        """End it with all it started, and so end its streams; from any thread, any number of times."""
 
     def log(self) -> str:
         """The end of what it wrote to its standard error."""
@@ -52,7 +52,9 @@ class Pool:
     ``start(number)`` starts a worker (called in threads); it may raise SandboxError.
     """
 
-    def __init__(self, name: str, about: str, uncovered: tuple[str, ...], slots: int, start: Callable[[int], Worker]):
+    def __init__(
+        self, name: str, about: str, uncovered: tuple[str, ...], slots: int, start: Callable[[int], Worker]
+    ):
         self.name, self.about, self.uncovered, self.slots = name, about, uncovered, slots
         self._start = start
         self._numbers = itertools.count()
@@ -90,7 +92,9 @@ class Pool:
             self._free_slots.put(slot)
         if self._closed:
             raise self._closed_error()
-        message = f"the sandbox's worker died or hung while running this program, {TRIES} times out of {TRIES}"
+        message = (
+            f"the sandbox's worker died or hung while running this program, {TRIES} times out of {TRIES}"
+        )
         return Outcome(status="error", message=message, sandbox=self.name)
 
     def close(self) -> None:
@@ -151,20 +155,27 @@ class Pool:
             self._ready.put(_settled(self._closed_error()) if closed else self._starters.submit(self._open))
 
     def _open(self) -> Conversation:
-        worker = self._start(next(self._numbers))
-        with self._lock:
-            self._alive.add(worker)
-            closed = self._closed
-        conversation = Conversation(worker)
-        try:
-            if closed:
-                raise self._closed_error()
-            conversation.greet()
-        except (WorkerLost, SandboxError) as error:
+        """A worker that is ready; one that is killed without a word on its way gets a second chance."""
+        for _ in range(TRIES):
+            worker = self._start(next(self._numbers))
+            with self._lock:
+                self._alive.add(worker)
+                closed = self._closed
+            conversation = Conversation(worker)
+            try:
+                if not closed:
+                    conversation.greet()
+                    return conversation
+            except WorkerLost:
+                pass
             worker.kill()
-            message = f"a worker of the {self.name} sandbox did not start: {worker.log().strip() or error}"
-            raise SandboxError(message) from None
-        return conversation
+            with self._lock:
+                self._alive.discard(worker)
+                if self._closed:
+                    raise self._closed_error()
+            if reason := worker.log().strip():
+                break
+        raise SandboxError(f"a worker of the {self.name} sandbox did not start: {reason or 'it was killed'}")
 
     def _closed_error(self) -> SandboxError:
         return SandboxError(f"the {self.name} sandbox was closed")
@@ -218,7 +229,7 @@ def _settled(result: Conversation | SandboxError) -> Future[Conversation]:
 
 
 def find_problem(name: str) -> Problem:
-    """The registered problem of that name, or the sandbox's own target. Raises SandboxError if there is none."""
+    """The registered problem of that name, or the sandbox's own target. Raises SandboxError if none."""
     if name == TARGET.name:
         return TARGET
     if name not in PROBLEMS:

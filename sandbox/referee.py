@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 from problems.problem import CandidateError
@@ -44,7 +45,10 @@ def main() -> None:
     jobs, outcomes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # whatever prints, prints to the log
-    zygote = _accept(options.listen, options.candidate_uid) if options.listen else _spawn(options.argv)
+    if options.listen:
+        zygote = _accept(options.listen, options.candidate_uid, jobs.fileno())
+    else:
+        zygote = _spawn(options.argv)
     hello = zygote.recv(4096)
     if not hello:
         sys.exit("the candidate process ended before it was ready")
@@ -81,17 +85,27 @@ def _spawn(argv: list[str]) -> socket.socket:
     return ours
 
 
-def _accept(path: str, uid: int) -> socket.socket:
-    """The connection of a process of user ``uid``; nobody else gets one, and nobody a second."""
+def _accept(path: str, uid: int, host: int) -> socket.socket:
+    """The connection of a process of user ``uid``; nobody else gets one, and nobody a second.
+
+    Exits when the host does: a zygote that was never started will not come.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(path)
-        os.chmod(path, 0o777)
+        Path(path).chmod(0o777)
         listener.listen()
+        poll = select.poll()
+        poll.register(listener, select.POLLIN)
+        poll.register(host, 0)
         while True:
+            if host in (fd for fd, _ in poll.poll()):
+                sys.exit()
             connection, _ = listener.accept()
-            _, peer, _ = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            _, peer, _ = struct.unpack(
+                "iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            )
             if peer == uid:
-                os.unlink(path)
+                Path(path).unlink()
                 return connection
             connection.close()
 
@@ -122,7 +136,9 @@ def _prepare(job: dict[str, Any], zygote: socket.socket) -> str:
 def _play(job: dict[str, Any], game: bytes, zygote: socket.socket, host: int) -> dict[str, Any]:
     """One job in a fork; drains the program's output meanwhile, so that it neither blocks nor floods."""
     cores = sorted(os.sched_getaffinity(0))
-    job["core"] = cores[job["slot"] % len(cores)]  # one core for both: they take turns, and a wake-up is cheap
+    job["core"] = cores[
+        job["slot"] % len(cores)
+    ]  # one core for both: they take turns, and a wake-up is cheap
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
     started = time.monotonic()
@@ -147,7 +163,7 @@ def _play(job: dict[str, Any], game: bytes, zygote: socket.socket, host: int) ->
 
 
 def _watch(result_fd: int, output_fd: int, host: int, deadline: float, cap: int) -> tuple[bytes, bytes]:
-    """Read both pipes until the first ends; of the second keep ``cap`` bytes. Exits when the host has gone."""
+    """Read both pipes until the first ends; of the second keep ``cap`` bytes. Exits when the host does."""
     poll = select.poll()
     for fd, events in ((result_fd, select.POLLIN), (output_fd, select.POLLIN), (host, 0)):
         poll.register(fd, events)
@@ -210,7 +226,9 @@ def _evaluate(job: dict[str, Any], game: bytes, candidate: Candidate) -> dict[st
 
 def printable(text: str) -> str:
     """Text without terminal sequences, control characters and direction overrides."""
-    text = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?", "", text.replace("\r\n", "\n"))
+    text = re.sub(
+        r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?", "", text.replace("\r\n", "\n")
+    )
     return re.sub(r"[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", text)
 
 

@@ -4,7 +4,10 @@ import os
 
 for folder in (os.path.dirname(FACTS["canary"]), "/tmp", "/var/tmp", "/dev/shm", "/", ".", FACTS["project"]):
     path = f"{folder}/equilibrist-attack"
-    attempt(f"create in {folder}", lambda path=path: os.close(os.open(path, os.O_CREAT | os.O_WRONLY)) or os.unlink(path))
+    attempt(
+        f"create in {folder}",
+        lambda path=path: os.close(os.open(path, os.O_CREAT | os.O_WRONLY)) or os.unlink(path),
+    )
     attempt(f"folder in {folder}", lambda path=path: os.mkdir(path) or os.rmdir(path))
     attempt(f"link in {folder}", lambda path=path: os.symlink("/etc/passwd", path) or os.unlink(path))
     attempt(f"fifo in {folder}", lambda path=path: os.mkfifo(path) or os.unlink(path))

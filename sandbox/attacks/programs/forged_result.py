@@ -4,7 +4,9 @@ import json
 import os
 import struct
 
-text = json.dumps({"status": "ok", "artifact": {"exploitability": 0.0, "iterations": 100}, "spoiled": False}).encode()
+text = json.dumps(
+    {"status": "ok", "artifact": {"exploitability": 0.0, "iterations": 100}, "spoiled": False}
+).encode()
 message = struct.pack(">IQ", len(text), 0) + text + b"\n"
 for fd in (0, 1, 2, 3, 5, *range(6, 64)):
     try:

@@ -4,5 +4,11 @@ import importlib
 import sys
 
 sys.path.insert(0, FACTS["project"])
-for module in ("sandbox.referee", "sandbox.attacks.target.referee", "problems.regret.referee", "problems", "pyspiel"):
+for module in (
+    "sandbox.referee",
+    "sandbox.attacks.target.referee",
+    "problems.regret.referee",
+    "problems",
+    "pyspiel",
+):
     attempt(module, lambda module=module: importlib.import_module(module))

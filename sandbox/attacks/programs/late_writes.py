@@ -15,7 +15,9 @@ class Rule:
     def next_policy(self, values):
         import gc
 
-        shared = [x for x in gc.get_objects() if isinstance(x, torch.Tensor) and x.shape == self.uniform.shape]
+        shared = [
+            x for x in gc.get_objects() if isinstance(x, torch.Tensor) and x.shape == self.uniform.shape
+        ]
         for tensor in shared:
             tensor.copy_(self.uniform)
         os.write(4, b".")

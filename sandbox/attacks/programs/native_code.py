@@ -3,7 +3,9 @@
 import ctypes
 import mmap
 
-attempt("executable memory", lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC))
+attempt(
+    "executable memory", lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+)
 block = mmap.mmap(-1, 4096)
 address = ctypes.addressof(ctypes.c_char.from_buffer(block))
 attempt("made executable", lambda: succeeded(syscall("mprotect", address, 4096, 5)))

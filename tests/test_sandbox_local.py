@@ -1,0 +1,318 @@
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from problems import PROBLEMS
+from sandbox import SANDBOXES, open_sandbox
+from sandbox.attacks.target import HONEST, TARGET
+from sandbox.job import Job, Limits, SandboxError, Unavailable
+from tests.toy_problem import TOY
+
+ROOT = Path(__file__).resolve().parent.parent
+TIERS = ("bubblewrap", "landlock")
+
+
+@pytest.fixture(scope="module")
+def toy():
+    PROBLEMS[TOY.name] = TOY
+    yield TOY
+    del PROBLEMS[TOY.name]
+
+
+@pytest.fixture(scope="module", params=TIERS)
+def sandbox(request, toy):
+    try:
+        pool = open_sandbox(request.param, slots=2, say=lambda line: None)
+    except Unavailable as error:
+        pytest.skip(str(error))
+    with pool:
+        yield pool
+
+
+def honest_job(**changes):
+    fields = {"problem": TARGET.name, "program": HONEST, "game": "rock_paper_scissors"}
+    return Job(**{**fields, "settings": {"iterations": 50}, "seed": 1, **changes})
+
+
+def toy_job(program="def answer(x):\n    return x + 1\n", limits=None, **settings):
+    limits = limits or Limits(wall_seconds=20, cpu_seconds=20, memory_mb=128)
+    return Job(
+        problem="toy",
+        program=program,
+        game="game",
+        settings={"crossings": 3, **settings},
+        seed=7,
+        limits=limits,
+    )
+
+
+def body(*lines):
+    return "import os, signal, torch\ndef answer(x):\n" + textwrap.indent("\n".join(lines), "    ")
+
+
+def test_arrays_setup_settings_and_game_arrive(sandbox):
+    outcome = sandbox.run(toy_job())
+    assert outcome.status == "ok"
+    assert outcome.sandbox == sandbox.name
+    artifact = dict(outcome.artifact)
+    assert artifact.pop("microseconds") > 0
+    assert artifact == {
+        "crossings": 3,
+        "x": [3.0, 3.0, 3.0],
+        "seen": [15.0, 2.0, 4.0, 1.0],
+        "game": "game",
+        "seed": 7,
+        "modules": [],
+    }
+    assert outcome.output == ""
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "message"),
+    [
+        (
+            body("return x / missing"),
+            "error",
+            "NameError: name 'missing' is not defined\n  line 3, in answer",
+        ),
+        ("def answer(x):\n    return (", "error", "SyntaxError: '(' was never closed (line 2"),
+        ("import no_such_module", "error", "No module named 'no_such_module'\n  line 1"),
+        (body("raise SystemExit(0)"), "error", "SystemExit"),
+        (body("return torch.ones(7)"), "error", "RuntimeError"),
+        (body("return torch.zeros(1 << 28) + x.sum()"), "out_of_memory", "out of memory\n  line 3"),
+        (body("return [bytearray(1 << 20) for _ in range(500)]"), "out_of_memory", "out of memory"),
+        (body("os._exit(3)"), "error", "exit code 3"),
+        (body("import ctypes", "ctypes.string_at(0)"), "error", "SIGSEGV"),
+        (body("os.close(4)", "os.read(3, 1)"), "error", "closed its connection"),
+        (body("class E(Exception): status = 'invalid'", "raise E('bad shape')"), "invalid", "E: bad shape"),
+    ],
+)
+def test_each_failure_is_a_status(sandbox, program, status, message):
+    outcome = sandbox.run(toy_job(program))
+    assert outcome.status == status
+    assert message in outcome.message
+    assert str(ROOT) not in outcome.message + outcome.output
+    assert sandbox.run(toy_job()).status == "ok"
+
+
+def test_partial_artifacts_survive(sandbox):
+    outcome = sandbox.run(toy_job(body("assert x[0] < 2", "return x + 1")))
+    assert (outcome.status, outcome.artifact) == ("error", {"crossings": 2})
+
+
+def test_a_referee_that_swallows_a_failure_does_not_turn_it_into_success(sandbox):
+    outcome = sandbox.run(toy_job(body("assert x[0] < 2", "return x + 1"), swallow=True))
+    assert outcome.status == "error"
+
+
+def test_wall_limit(sandbox):
+    limits = Limits(wall_seconds=0.5, cpu_seconds=20, memory_mb=128)
+    outcome = sandbox.run(toy_job(body("while True: pass"), limits))
+    assert (outcome.status, outcome.artifact) == ("timeout", {"crossings": 0})
+    assert 0.5 <= outcome.seconds < 3
+    idle = sandbox.run(toy_job("import time\ntime.sleep(100)", limits))
+    assert (idle.status, idle.artifact) == ("timeout", {})
+
+
+def test_cpu_limit(sandbox):
+    limits = Limits(wall_seconds=30, cpu_seconds=1, memory_mb=128)
+    outcome = sandbox.run(
+        toy_job(body("signal.signal(signal.SIGXCPU, signal.SIG_IGN)", "while True: pass"), limits)
+    )
+    assert outcome.status == "timeout"
+    assert "CPU" in outcome.message
+
+
+def test_output_is_capped_and_does_not_block(sandbox):
+    program = "print('\\x1b[31mred', flush=True)\nfor _ in range(100): print('x' * 10000)\n" + body(
+        "return x"
+    )
+    outcome = sandbox.run(toy_job(program, Limits(wall_seconds=20, memory_mb=128, output_kb=4)))
+    assert outcome.status == "ok"
+    assert outcome.output.startswith("red\nxxx")
+    assert len(outcome.output) <= 4096
+
+
+def test_a_fault_of_ours_is_an_exception(sandbox):
+    with pytest.raises(SandboxError, match="ZeroDivisionError: a fault of the referee"):
+        sandbox.run(toy_job(fault=True))
+    with pytest.raises(SandboxError, match="no problem 'nonsense'"):
+        sandbox.run(Job(problem="nonsense", program="", game="", settings={}))
+
+
+def test_no_job_sees_another(sandbox):
+    sandbox.run(toy_job("import torch, math\nmath.left = torch.left = 1\n" + body("return x")))
+    outcome = sandbox.run(
+        toy_job("import torch, math\nassert not hasattr(torch, 'left') and not hasattr(math, 'left')")
+    )
+    assert "AssertionError" not in outcome.message
+
+
+def test_random_numbers_are_the_same_in_every_run(sandbox):
+    program = "import random\n" + body("return x + torch.rand(3) + random.random() + hash('x') % 7")
+    assert sandbox.run(toy_job(program)).artifact["x"] == sandbox.run(toy_job(program)).artifact["x"]
+
+
+def test_innocent_scores_are_bit_equal_amid_hostile_programs(sandbox):
+    alone = sandbox.run(honest_job()).artifact
+    short = Limits(wall_seconds=1, cpu_seconds=5, memory_mb=64)
+    hostile = [
+        "while True: pass",
+        "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
+        "x = []\nwhile True: x.append(bytearray(1 << 20))",
+        "import os\nos.kill(os.getppid(), 9)",
+    ]
+    jobs = [honest_job()] * 8
+    for position, program in zip((1, 3, 5, 8), hostile, strict=True):
+        jobs.insert(position, honest_job(program=program, limits=short))
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(sandbox.run, jobs))
+    innocent = [outcome for job, outcome in zip(jobs, outcomes, strict=True) if job.program == HONEST]
+    assert [outcome.artifact for outcome in innocent] == [alone] * 8
+    assert {outcome.status for outcome in innocent} == {"ok"}
+    assert {o.status for j, o in zip(jobs, outcomes, strict=True) if j.program != HONEST} <= {
+        "timeout",
+        "out_of_memory",
+        "error",
+    }
+
+
+def test_a_killed_worker_costs_no_result(sandbox):
+    box = ThreadPoolExecutor(1).submit(
+        sandbox.run, toy_job(body("import time", "time.sleep(0.5)", "return x + 1"))
+    )
+    time.sleep(0.3)
+    for pid in referees():
+        os.kill(pid, signal.SIGKILL)
+    assert box.result().status == "ok"
+
+
+def test_a_candidate_starts_quickly_and_crossings_are_cheap(sandbox, record_property):
+    sandbox.run(toy_job())
+    starts = []
+    for _ in range(15):
+        started = time.perf_counter()
+        sandbox.run(toy_job(crossings=1))
+        starts.append(time.perf_counter() - started)
+    crossing = min(
+        sandbox.run(toy_job(crossings=5000, empty=True)).artifact["microseconds"] for _ in range(3)
+    )
+    record_property("start_milliseconds", statistics.median(starts) * 1e3)
+    record_property("crossing_microseconds", crossing)
+    print(f"{sandbox.name}: start {statistics.median(starts) * 1e3:.1f} ms, crossing {crossing:.1f} us")
+    assert min(starts) < 0.15, "goal 50 ms on a quiet machine"
+    assert crossing < 100, "goal 25 us on a quiet machine"
+
+
+def test_close_leaves_nothing_and_ends_what_runs(toy):
+    pool = open_sandbox("landlock", slots=1, say=lambda line: None)
+    family = [pid for referee in referees() for pid in tree(referee)]
+    failures = []
+
+    def run():
+        try:
+            pool.run(toy_job(body("while True: pass")))
+        except SandboxError as error:
+            failures.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(0.5)
+    family += [pid for referee in referees() for pid in tree(referee)]
+    assert len(set(family)) >= 3
+    pool.close()
+    thread.join(5)
+    assert failures == ["the landlock sandbox was closed"]
+    assert gone(family)
+    with pytest.raises(SandboxError, match="closed"):
+        pool.run(toy_job())
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_sigkill_of_the_session_leaves_nothing(tier):
+    script = f"""
+        import sys
+        from sandbox import open_sandbox
+        from sandbox.attacks.target import TARGET
+        from sandbox.job import Job
+        with open_sandbox({tier!r}, 1, lambda line: None) as box:
+            print("open", flush=True)
+            job = Job(problem=TARGET.name, program="while True: pass", game="biased_pennies", settings={{}})
+            box.run(job)
+    """
+    session = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    if session.stdout.readline() != b"open\n":
+        pytest.skip(session.communicate()[1].decode()[-300:])
+    time.sleep(0.5)
+    family = tree(session.pid)
+    assert len(family) >= 4
+    session.kill()
+    session.communicate()
+    assert gone(family)
+
+
+def test_registry_says_what_is_chosen_and_what_is_not():
+    said = []
+    with open_sandbox("unconfined", 1, said.append) as pool:
+        assert pool.uncovered
+    assert len(said) == 1
+    assert "NOTHING BUT" in said[0]
+    with pytest.raises(Unavailable, match=", ".join(SANDBOXES)):
+        open_sandbox("nonsense", 1, said.append)
+
+
+def referees():
+    """Worker processes of this very process."""
+    return [pid for pid in children(os.getpid()) if "sandbox.referee" in command(pid)]
+
+
+def tree(pid):
+    return [pid, *(below for child in children(pid) for below in tree(child))]
+
+
+def children(pid):
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def gone(pids, seconds=5):
+    deadline = time.monotonic() + seconds
+    while left := [pid for pid in pids if alive(pid)]:
+        if time.monotonic() > deadline:
+            return not left
+        time.sleep(0.05)
+    return True
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
