@@ -26,12 +26,14 @@ app.add_typer(memory_app, name="memory")
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     from memory.events import JournalError
+    from problems.games import GameError
+    from sandbox.job import SandboxError
 
     try:
         app()
-    except Usage as error:
+    except (Usage, GameError) as error:
         _fail(str(error), 2)
-    except (Failed, JournalError) as error:
+    except (Failed, JournalError, SandboxError) as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail("Interrupted.", 130)

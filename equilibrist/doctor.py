@@ -119,7 +119,7 @@ def _sandboxes(attack: bool) -> Iterator[Finding]:
 
 def _attacks(label: str, results: list, weak: bool) -> Iterator[Finding]:
     for result in results:
-        through = "absent" if weak else "broken"
+        through: Literal["absent", "broken"] = "absent" if weak else "broken"
         yield Finding(
             name=f"{label}: {result.name}", verdict="works" if result.held else through, text=result.why
         )

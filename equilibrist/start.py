@@ -12,33 +12,35 @@ from types import FrameType
 
 from rich.console import Console
 
-from agents.endpoint import ModelError
+from agents.errors import ModelError
 from equilibrist.config import Config, session_record
 from equilibrist.errors import Failed, Usage
 from equilibrist.evaluate import find_problem
 from equilibrist.home import find_session, new_session, open_home
 from equilibrist.live import Watch
 from equilibrist.session import conduct, open_models
-from memory.embedder import Cached, local_embedder
+from memory.embedder import Cached, Embedder, local_embedder
 from memory.gathering import take_snapshot
 from memory.journal import Journal
 from memory.lessons import run_identity
+from memory.library import Library
 from memory.store import Memory
-from sandbox import open_sandbox
+from sandbox import SANDBOXES, open_sandbox
 from sandbox.attacks import run_attacks
-from sandbox.job import Sandbox, Unavailable
+from sandbox.job import Sandbox, SandboxError
 
 
 def start(home: Path, config: Config, quiet: bool) -> tuple[str, str]:
-    """A new session. Returns its name and why it ended."""
+    """A new session. Returns its name and why it ended. A mistake leaves no session behind."""
     home = open_home(home)
     find_problem(config.problem)
-    _models_can_be_had(config)
-    run = run_identity(config.problem, config.seed, config.identity())
-    snapshot = take_snapshot(home, run).model_dump(mode="json")
-    folder = new_session(home, config.problem)
-    with Journal.create(folder, session_record(config, run=run, memory=snapshot)) as journal:
-        return folder.name, _conduct(home, journal, config, quiet)
+    _can_be_had(config)
+    with _watched(config, quiet) as (watch, sandbox):
+        run = run_identity(config.problem, config.seed, config.identity())
+        snapshot = take_snapshot(home, run).model_dump(mode="json")
+        folder = new_session(home, config.problem)
+        with Journal.create(folder, session_record(config, run=run, memory=snapshot)) as journal:
+            return folder.name, _conduct(home, journal, config, sandbox, watch)
 
 
 def resume(
@@ -51,47 +53,64 @@ def resume(
         config = config.model_copy(update={"minutes": minutes})
         if experiments is not None:
             config = config.model_copy(update={"experiments": experiments})
-        _models_can_be_had(config)
-        return journal.folder.name, _conduct(home, journal, config, quiet)
+        _can_be_had(config)
+        with _watched(config, quiet) as (watch, sandbox):
+            for line in journal.lost:
+                watch.say(f"Set aside in journal.bad: {line}")
+            return journal.folder.name, _conduct(home, journal, config, sandbox, watch)
 
 
-def _models_can_be_had(config: Config) -> None:
-    """Raises Usage before anything is written when a model lacks its key."""
+def _can_be_had(config: Config) -> None:
+    """Raises Usage before anything is written when there is no such sandbox or a model lacks its key."""
+    if config.sandbox not in ("auto", *SANDBOXES):
+        raise Usage(f"There is no sandbox '{config.sandbox}'. Known: auto, {', '.join(SANDBOXES)}.")
     try:
         open_models(config)
     except ModelError as error:
         raise Usage(str(error)) from None
 
 
-def open_memory(home: Path, journal: Journal) -> Memory:
-    """The session's memory, with the embedder that needs no download."""
-    return Memory(home, journal, Cached(local_embedder(), home / "memory" / "vectors"))
-
-
-def _conduct(home: Path, journal: Journal, config: Config, quiet: bool) -> str:
+@contextmanager
+def _watched(config: Config, quiet: bool) -> Iterator[tuple[Watch, Sandbox]]:
+    """A live view and a running sandbox. Raises Failed when no sandbox works."""
     console = Console(stderr=quiet, highlight=False)
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(console, config.experiments, quiet))
-        for line in journal.lost:
-            watch.say(f"Set aside in journal.bad: {line}")
-        watch.say(f"Session {journal.folder.name} in {journal.folder}")
-        asked = stack.enter_context(_interruptible())
-        memory = open_memory(home, journal)
-        if memory.note:
-            watch.say(memory.note)
         try:
-            sandbox = stack.enter_context(open_sandbox(config.sandbox, slots=config.parallel, say=watch.say))
-        except Unavailable as error:
+            yield (
+                watch,
+                stack.enter_context(open_sandbox(config.sandbox, slots=config.parallel, say=watch.say)),
+            )
+        except SandboxError as error:
             raise Failed(str(error)) from None
-        prove(sandbox, journal, watch)
-        journal.append("started", sandbox=sandbox.name)
-        try:
+
+
+def open_memory(home: Path, journal: Journal) -> Memory:
+    """The session's memory, with the embedder that needs no download."""
+    return Memory(home, journal, _embedder(home))
+
+
+def _embedder(home: Path) -> Embedder:
+    return Cached(local_embedder(), home / "memory" / "vectors")
+
+
+def _conduct(home: Path, journal: Journal, config: Config, sandbox: Sandbox, watch: Watch) -> str:
+    watch.say(f"Session {journal.folder.name} in {journal.folder}")
+    memory = open_memory(home, journal)
+    if memory.note:
+        watch.say(memory.note)
+    prove(sandbox, journal, watch)
+    journal.append("started", sandbox=sandbox.name)
+    try:
+        with _interruptible() as asked:
             reason = conduct(journal, config, memory, sandbox, watch, asked)
-        except ModelError as error:
-            journal.append("ended", reason="model lost", message=str(error))
-            raise Failed(f"{error} Go on later with: equilibrist resume {journal.folder.name}") from None
-        journal.append("ended", reason=reason)
-        return reason
+    except ModelError as error:
+        journal.append("ended", reason="model lost", message=str(error))
+        raise Failed(f"{error} Go on later with: equilibrist resume {journal.folder.name}") from None
+    journal.append("ended", reason=reason)
+    with Library(home, _embedder(home)) as library:
+        library.sync()
+    return reason
 
 
 def prove(sandbox: Sandbox, journal: Journal, watch: Watch) -> None:
