@@ -15,8 +15,8 @@ SANDBOXES = {
     "landlock": "sandbox.local",
     "unconfined": "sandbox.local",
 }
-"""Strongest first. ``NAME_pool(slots)`` in the module makes one, or raises Unavailable. The module is imported
-only when it is tried, for a candidate's process imports this package too."""
+"""Strongest first. ``NAME_pool(slots)`` in the module makes one, or raises Unavailable. The module is
+imported only when it is tried, for a candidate's process imports this package too."""
 AUTOMATIC = ("docker", "bubblewrap", "landlock")
 """What may be chosen without being asked for by name."""
 

@@ -98,7 +98,7 @@ def _connect(where: str) -> socket.socket:
 
 
 def _warm_up() -> None:
-    """Do once what every candidate would otherwise do at its start, and what it could not do once hardened."""
+    """Do once what every candidate would do at its start, and what it could not do once hardened."""
     for module in PRELOADED:
         importlib.import_module(module)
     torch.set_num_threads(1)

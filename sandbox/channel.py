@@ -1,8 +1,8 @@
-"""What referee and candidate share: messages, sealed memory, arrays. Imported by both, so it imports nothing of ours.
+"""What referee and candidate share: messages, sealed memory, arrays. Imports nothing of ours.
 
-Three carriers. The host talks to the referee in length-prefixed messages over two byte streams. Descriptors
-go over a unix socket, and whatever is longer than a word lies in sealed memory behind a descriptor. A crossing
-is one byte each way over two pipes. Nothing is ever pickled.
+Three carriers. The host talks to the referee in length-prefixed messages over two byte streams.
+Descriptors go over a unix socket, and whatever is longer than a word lies in sealed memory behind one. A
+crossing is one byte each way over two pipes. Nothing is ever pickled.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def unseal(fd: int) -> mmap.mmap:
 
 
 def pack_setup(setup: dict[str, Any], specs: Sequence[ArraySpec]) -> bytes:
-    """JSON first, then the setup's arrays, which the JSON refers to as ``{"$array": [offset, dtype, shape]}``.
+    """JSON first, then the setup's arrays, to which it refers as ``{"$array": [offset, dtype, shape]}``.
 
     Raises TypeError when the setup holds anything but JSON values and numpy arrays of numbers.
     """

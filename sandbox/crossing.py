@@ -48,7 +48,7 @@ class Candidate:
         signal.setitimer(signal.ITIMER_REAL, self._limits["wall_seconds"], TICK_SECONDS)
 
     def start(self) -> None:
-        """Wait until the program has been executed. Raises RuntimeError when it could not even be confined."""
+        """Wait until the program has been executed. Raises RuntimeError when it could not be confined."""
         if os.read(self._reply, 1) != channel.DONE:
             raise RuntimeError("the candidate's process could not be confined; its output says why")
         self._cross(b"")

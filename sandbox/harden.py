@@ -14,7 +14,6 @@ import os
 import re
 import resource
 import signal
-import sys
 import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,8 +30,8 @@ CALLS = """
 access arch_prctl brk clock_getres clock_gettime clock_nanosleep close close_range dup exit exit_group
 faccessat faccessat2 fstat fstatfs futex get_robust_list getcwd getdents64 getegid geteuid getgid getpid
 getppid getrandom getresgid getresuid getrusage gettid gettimeofday getuid lseek lstat madvise membarrier
-mincore mremap msync munmap nanosleep newfstatat pause poll ppoll pread64 preadv read readlink readlinkat readv
-recvfrom recvmsg restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn
+mincore mremap msync munmap nanosleep newfstatat pause poll ppoll pread64 preadv read readlink readlinkat
+readv recvfrom recvmsg restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn
 rt_sigsuspend sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getparam
 sched_getscheduler sched_yield select pselect6 sendmsg sendto set_robust_list set_tid_address sigaltstack
 stat statfs statx sysinfo time times uname write writev

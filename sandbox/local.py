@@ -98,7 +98,7 @@ def landlock_pool(slots: int) -> Pool:
         (
             "A fault of the kernel in the system calls that stay allowed would let a program out.",
             "Memory is limited per program, not for the sandbox as a whole.",
-            "A program can see which files and processes exist (names, sizes, dates), though not what is in them.",
+            "A program can see which files and processes exist, though not what is in them.",
             "It runs as the same user as the session unless that is root.",
         ),
         slots,
@@ -133,7 +133,7 @@ def _interpreter() -> str:
 
 
 def _namespaces() -> list[str]:
-    """Bubblewrap's options: everything unshared, nothing of the host but Python and its libraries, read-only."""
+    """Bubblewrap's options: all namespaces, nothing of the host but Python and its libraries, read-only."""
     words = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     words += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     if os.geteuid() == 0:  # to become nobody: a real one, whom the limits bind, unlike root in a namespace

@@ -1,4 +1,4 @@
-"""Warm workers: each is one referee with one zygote, takes one job at a time, and is discarded on any suspicion."""
+"""Warm workers: each is one referee with one zygote, one job at a time, discarded on any suspicion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that try to get out of a sandbox or to forge a score, and the runner that says whether each was held.
+"""Programs that try to get out of a sandbox or to forge a score, and whether each was held.
 
 A held attack ended with a status that it may end with, reached nothing that it tried (it says so itself: all
 are ours), changed nothing on this machine, and scored no better than the honest rule. None does any harm
@@ -28,8 +28,10 @@ PRELUDE = (Path(__file__).parent / "prelude.py").read_text(encoding="utf-8")
 GAME = "rock_paper_scissors"
 LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mb=128, output_kb=64)
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-INHERITED = ("HOME", "HOSTNAME", "PATH", "LANG", "PWD", "SHLVL", "_", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-INHERITED += ("PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONUNBUFFERED")
+INHERITED = """
+HOME HOSTNAME LANG MKL_NUM_THREADS OMP_NUM_THREADS PATH PWD PYTHONDONTWRITEBYTECODE PYTHONHASHSEED
+PYTHONUNBUFFERED SHLVL _
+""".split()
 """Variables whose values may be equal on both sides by themselves."""
 
 

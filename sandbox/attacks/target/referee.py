@@ -24,12 +24,13 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     sums = [np.zeros(n) for n in payoffs.shape]
     done = 0
     try:
-        for done in range(settings["iterations"]):
+        while done < settings["iterations"]:
             for p, values in ((0, payoffs @ policies[1]), (1, -policies[0] @ payoffs)):
                 arrays[names[p][0]][:] = values
                 candidate.call(p)
                 policies[p] = _checked(arrays[names[p][1]].copy())
                 sums[p] += policies[p]
+            done += 1
     except CandidateError as error:
         error.artifact = {"iterations": done}
         raise
