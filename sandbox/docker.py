@@ -12,7 +12,6 @@ import collections
 import contextlib
 import os
 import re
-import shutil
 import socket
 import struct
 import sys
@@ -24,6 +23,7 @@ from typing import Any, BinaryIO
 
 import docker
 import docker.errors
+import docker.types
 import requests
 
 from sandbox import image
@@ -96,11 +96,10 @@ def _build_packages(engine: Any, tag: str, base: str, say: Callable[[str], None]
     base = base or (LOCAL_BASE if _has(engine, LOCAL_BASE) else _default_base())
     _ensure_base(engine, base, say)
     say(f"fetching the packages of {tag}")
-    context = image.ROOT / ".image" / "packages"
-    image.lay_out_packages(context)
     network = "none" if base == LOCAL_BASE else "host"
-    _build(engine, context, tag, {"BASE": base}, network, say)
-    shutil.rmtree(context)
+    with tempfile.TemporaryDirectory() as folder:
+        image.lay_out_packages(Path(folder))
+        _build(engine, Path(folder), tag, {"BASE": base}, network, say)
 
 
 class DockerWorker:
@@ -176,6 +175,7 @@ def _container(engine: Any, tag: str) -> dict[str, Any]:
         memswap_limit=f"{MEMORY_MB}m",
         nano_cpus=1_000_000_000,
         pids_limit=PIDS,
+        ulimits=[docker.types.Ulimit(name=name, soft=0, hard=0) for name in ("core", "msgqueue")],
         init=True,
         auto_remove=True,
         log_config={"Type": "none"},
@@ -186,7 +186,7 @@ def _container(engine: Any, tag: str) -> dict[str, Any]:
         "user": "referee",
         "hostname": "sandbox",
         "stdin_open": True,
-        "labels": {OWNER: _owner(os.getpid())},
+        "labels": {OWNER: owner(os.getpid())},
         "host_config": host,
         "use_config_proxy": False,
     }
@@ -212,14 +212,14 @@ def _remove(engine: Any, container: str) -> None:
         engine.api.remove_container(container, force=True)
 
 
-def _owner(pid: int) -> str:
+def owner(pid: int) -> str:
     """Names a process for ever: this boot of this machine, pid namespace, pid, and when it started."""
     return f"{_machine()} {pid} {_started(pid)}"
 
 
-def _is_dead(owner: str) -> bool:
-    machine, _, process = owner.rpartition(" ")[0].rpartition(" ")
-    return machine == _machine() and owner != _owner(int(process))
+def _is_dead(label: str) -> bool:
+    machine, _, pid = label.rpartition(" ")[0].rpartition(" ")
+    return machine == _machine() and label != owner(int(pid))
 
 
 def _machine() -> str:

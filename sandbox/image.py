@@ -71,8 +71,6 @@ def lay_out_packages(context: Path) -> None:
     Raises Unavailable when pip cannot find or reach what is needed.
     """
     site = context / "site"
-    shutil.rmtree(context, ignore_errors=True)
-    site.mkdir(parents=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(site), "--no-compile"]
     command += ["--only-binary", ":all:", "--python-version", PYTHON]
     command += ["--constraint", str(ROOT / "constraints.txt"), *PACKAGES]
