@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -50,5 +50,5 @@ class _Failures:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Exception):
-            status = getattr(error, "status", "error")
+            status: Literal["error", "invalid"] = "invalid" if hasattr(error, "status") else "error"
             raise CandidateError(status, "".join(traceback.format_exception(error)[-3:])) from error

@@ -48,6 +48,16 @@ class Tables:
     def players(self) -> int:
         return self.terminal_payoffs.shape[1]
 
+    def sequence_cell(self) -> np.ndarray:
+        """[X] cell of each sequence."""
+        return np.repeat(np.arange(len(self.cell_infoset)), self.infoset_actions[self.cell_infoset])
+
+    def sequence_entry(self) -> np.ndarray:
+        """[X] (infoset, action) of each sequence, numbered infoset by infoset."""
+        ends = np.cumsum(self.infoset_actions)[self.cell_infoset]
+        sizes = self.infoset_actions[self.cell_infoset]
+        return np.arange(int(sizes.sum())) + np.repeat(ends - np.cumsum(sizes), sizes)
+
 
 def to_bytes(tables: Tables) -> bytes:
     """The tables as an npz archive without pickles, with a sha256 over their contents."""
