@@ -14,6 +14,8 @@ NICE = (
 )
 TINY = 1e-5
 """Smaller literals guard a division; they are not worth tuning."""
+COUNT = 3
+"""Whole numbers from here on are taken for counts."""
 ZERO = 0.3
 """How often a literal zero is thought of as a constant at all."""
 
@@ -41,7 +43,7 @@ def jitter_constants(scene: Scene) -> Change | None:
     moves = []
     for name, node in sorted(named.items()):
         value = number_of(node.value)
-        new = float(f"{(value or 0) * scene.random.lognormvariate(0, 0.12):.3g}")
+        new = rounded((value or 0) * scene.random.lognormvariate(0, 0.12), value or 0)
         node.value = number_node(new)
         moves.append(f"`{name}` {value:g} to {new:g}")
     return Change(
@@ -60,7 +62,7 @@ def mix_constants(scene: Scene) -> Change | None:
         node = scene.program.constants[name]
         mine, theirs = number_of(node.value), number_of(donor.program.constants[name].value)
         if mine != theirs and mine is not None and theirs is not None:
-            new = float(f"{mine + part * (theirs - mine):.3g}")
+            new = rounded(mine + part * (theirs - mine), mine)
             node.value = number_node(new)
             moves.append(f"`{name}` {mine:g} to {new:g}")
     if not moves:
@@ -72,11 +74,17 @@ def mix_constants(scene: Scene) -> Change | None:
 def perturbed(value: Number, random: Random) -> Number:
     """A different value: a small or large step on the log scale, a round number near, or the other sign."""
     for _ in range(20):
-        new = _step(value, random)
-        new = int(new) if isinstance(value, int) and new == int(new) else float(f"{new:.3g}")
+        new = rounded(_step(value, random), value)
         if new != value:
             return new
     return value + 1
+
+
+def rounded(new: float, old: Number) -> Number:
+    """Three digits; what counted iterations goes on counting, since it may be compared with them."""
+    if isinstance(old, int) and abs(old) >= COUNT:
+        return round(new)
+    return float(f"{new:.3g}")
 
 
 def _step(value: Number, random: Random) -> float:

@@ -163,7 +163,7 @@ def is_normaliser(node: ast.AST) -> bool:
 def _slots(parent: ast.AST, method: str, free: bool) -> Iterator[Slot]:
     free = free or is_normaliser(parent)
     for field, value in ast.iter_fields(parent):
-        if field in ("func", "test", "targets", "target", "slice"):
+        if field in ("func", "test", "targets", "target", "slice") or isinstance(parent, ast.Compare):
             continue
         children = value if isinstance(value, list) else [value]
         for index, child in enumerate(children):

@@ -45,22 +45,24 @@ def propose(dialogue: Dialogue) -> tuple[str, list[Call]]:
     refused = len(dialogue.asked("submit_program"))
     passed = [i for i in range(len(tried)) if _is_sound(dialogue, i)]
     if len(passed) > refused or len(tried) >= ATTEMPTS + refused:
-        attempt = passed[refused] if len(passed) > refused else len(tried) - 1
-        draft = _draft(dialogue, attempt)
-        arguments = {
-            "source": program_id(draft.source),
-            "hypothesis": hypothesis(dialogue, draft),
-            "operator": draft.operator,
-        }
-        return "This one runs and is new." if passed else "The best I found.", [
-            Call("submit_program", arguments)
-        ]
+        return _submission(dialogue, passed[refused] if len(passed) > refused else len(tried) - 1)
     draft = _draft(dialogue, len(tried))
     calls = [Call("check_program", {"source": draft.source})]
     if "smoke_run" in dialogue.tools:
         calls.append(Call("smoke_run", {"source": program_id(draft.source)}))
     changes = "; ".join(change.what for change in draft.changes)
     return f"Draft {len(tried) + 1}: {changes}.", calls
+
+
+def _submission(dialogue: Dialogue, attempt: int) -> tuple[str, list[Call]]:
+    draft = _draft(dialogue, attempt)
+    arguments = {
+        "source": program_id(draft.source),
+        "hypothesis": hypothesis(dialogue, draft),
+        "operator": draft.operator,
+    }
+    sound = _is_sound(dialogue, attempt)
+    return "This one runs and is new." if sound else "The best I found.", [Call("submit_program", arguments)]
 
 
 def hypothesis(dialogue: Dialogue, draft: Variation) -> str:
@@ -140,32 +142,33 @@ def _is_sound(dialogue: Dialogue, attempt: int) -> bool:
 
 def _draft(dialogue: Dialogue, attempt: int) -> Variation:
     """The draft of one attempt, the same whenever it is asked for; operators that failed get rarer."""
-    failed = [_draft(dialogue, i).operator for i in range(attempt) if not _is_sound(dialogue, i)]
-    material = json.dumps(
-        [dialogue.seed, attempt, failed, dialogue.brief, _sources(dialogue), _listed(dialogue)]
-    )
-    return _made(material, dialogue.statement)
+    sources, listed = _sources(dialogue), _listed(dialogue)
+    failed: list[str] = []
+    for number in range(attempt + 1):
+        material = json.dumps([dialogue.seed, number, failed, dialogue.brief, sources, listed])
+        draft = _made(material, dialogue.statement)
+        if number < attempt and not _is_sound(dialogue, number):
+            failed.append(draft.operator)
+    return draft
 
 
 @lru_cache(maxsize=64)
 def _made(material: str, statement: str) -> Variation:
-    """Pure: a cache of work that several replies of one turn share, not a memory."""
+    """One variation. A pure function: the cache saves work that the replies of one turn share."""
     seed, attempt, failed, brief, sources, listed = json.loads(material)
     random = Random(f"{seed} draft {attempt} {json.dumps(brief, sort_keys=True)}")
     programs = {name: program for name, (_, source, _) in sources.items() if (program := parsed(source))}
     base = programs[brief.get("draft_id") or brief["parent_id"]]
     donors = _donors(brief, sources, programs)
     weights = operator_weights(listed, brief.get("lessons", []), random)
-    mended = _mended(weights, " ".join(map(str, brief.get("objections", []))).lower(), failed)
+    objections = " ".join(map(str, brief.get("objections", []))).lower()
     taken = {identity(program) for program in programs.values()}
     interface = observe(list(programs.values()), statement)
-    made = vary(base, donors, random, mended, taken, interface)
-    made = made or vary(base, donors, random, weights, taken, interface)
-    if made is None:
-        raise ValueError(
-            f"No variation of {brief['parent_id']} could be made; its source leaves no operator a place."
-        )
-    return made
+    for chosen in (_mended(weights, objections, failed), weights):
+        made = vary(base, donors, random, chosen, taken, interface)
+        if made is not None:
+            return made
+    raise ValueError(f"No operator finds a place in the program {brief['parent_id']}.")
 
 
 def _sources(dialogue: Dialogue) -> dict[str, tuple[str, str, str | None]]:

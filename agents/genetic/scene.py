@@ -73,6 +73,9 @@ class Scene:
             slot for slot in self.free_slots() if isinstance(slot.node, ast.Name) and self.kind(slot) == TIME
         ]
 
+    def body(self, method: str) -> list[ast.stmt]:
+        return self.program.methods[method].body
+
     def updates(self) -> list[tuple[str, str, ast.stmt]]:
         """(method, state, statement) of every statement that makes a state from its former value."""
         found = []

@@ -86,7 +86,8 @@ def start_late(scene: Scene) -> Change | None:
     options = []
     for method, state, statement in scene.updates():
         body, time = scene.program.methods[method].body, scene.kinds.time(method)
-        if time and scene.kinds.attributes.get(state) in (ENTRY, GROUP):
+        started = any(isinstance(s, ast.If) for s in body)
+        if time and not started and scene.kinds.attributes.get(state) in (ENTRY, GROUP):
             options.append((method, state, statement, time, all(updated_state(s) for s in body)))
     choice = scene.pick(options)
     if choice is None:

@@ -18,7 +18,8 @@ FADES = (*POWER_FADES, *POWER_FADES, "{t} / ({t} + _0)", "_0")
 
 def discount_state(scene: Scene) -> Change | None:
     """Scale an accumulated state by a ratio below one before something is added to it."""
-    options = [u for u in scene.updates() if scene.kinds.attributes.get(u[1]) in (ENTRY, GROUP, None)]
+    options = [u for u in scene.updates() if not any(_is_scaling(s, u[1]) for s in scene.body(u[0]))]
+    options = [u for u in options if scene.kinds.attributes.get(u[1]) in (ENTRY, GROUP, None)]
     choice = scene.pick(options)
     if choice is None:
         return None
@@ -78,7 +79,8 @@ def sharpen(scene: Scene) -> Change | None:
 
 def smooth_input(scene: Scene) -> Change | None:
     """Use a running mean of an argument, kept as a new state, in the place of the argument."""
-    slot = scene.pick(_argument_slots(scene))
+    fresh = [s for s in _argument_slots(scene) if f"smooth_{text(s.node)}" not in scene.program.initial]
+    slot = scene.pick(fresh)
     maker = scene.kinds.helper("zeros")
     if slot is None or maker is None or "__init__" not in scene.program.methods:
         return None
@@ -113,6 +115,7 @@ def scale_input(scene: Scene) -> Change | None:
 def tell_signs_apart(scene: Scene) -> Change | None:
     """Give the positive part of an argument another weight than the negative part."""
     slots = [slot for slot in _argument_slots(scene) if scene.kinds.signed(text(slot.node))]
+    slots = [s for s in slots if f"{text(s.node)} > 0" not in text(scene.program.methods[s.method], 10000)]
     slot = scene.pick(slots)
     if slot is None or not scene.has_torch:
         return None
@@ -122,6 +125,14 @@ def tell_signs_apart(scene: Scene) -> Change | None:
     slot.fill(expression(f"torch.where({name} > 0, _0 * {name}, {name})", constant))
     what = f"multiplying the positive part of `{name}` by {weight:g} in `{slot.method}`"
     return Change(what, "react to good news with another strength than to bad news")
+
+
+def _is_scaling(statement: ast.stmt, state: str) -> bool:
+    """Is this ``self.state = self.state * factor``?"""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.BinOp):
+        return False
+    product = isinstance(statement.value.op, ast.Mult) and own_attribute(statement.value.left) == state
+    return product and own_attribute(statement.targets[0]) == state
 
 
 def _fade(scene: Scene, time: str | None) -> ast.expr:
