@@ -49,6 +49,12 @@ def pool(engine):
         yield pool
 
 
+@pytest.fixture(scope="module")
+def outside():
+    with unconfined_pool(1) as outside:
+        yield outside
+
+
 def job(program: str, **limits) -> Job:
     return Job(
         problem=TARGET.name,
@@ -84,7 +90,7 @@ def as_candidate(engine, pool, script: str) -> str:
 @docker
 @pytest.mark.slow
 @pytest.mark.parametrize("game", ["kuhn3", "leduc2"])
-def test_a_baseline_scores_as_outside_to_the_last_bit(pool, game):
+def test_a_baseline_scores_as_outside_to_the_last_bit(pool, outside, game):
     problem = PROBLEMS["regret"]
     work = Job(
         problem="regret",
@@ -93,8 +99,7 @@ def test_a_baseline_scores_as_outside_to_the_last_bit(pool, game):
         settings={**problem.settings, "checkpoints": [1, 10, 100]},
         seed=3,
     )
-    with unconfined_pool(1) as outside:
-        there, here = pool.run(work), outside.run(work)
+    there, here = pool.run(work), outside.run(work)
     assert there.status == "ok", there.message
     assert there.artifact == here.artifact
     assert problem.score({game: there.artifact}) == problem.score({game: here.artifact})
