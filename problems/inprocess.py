@@ -50,5 +50,7 @@ class _Failures:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Exception):
-            status: Literal["error", "invalid"] = "invalid" if hasattr(error, "status") else "error"
+            status: Literal["error", "invalid"] = "error"
+            if getattr(error, "status", "") == "invalid":
+                status = "invalid"
             raise CandidateError(status, "".join(traceback.format_exception(error)[-3:])) from error

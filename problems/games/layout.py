@@ -131,7 +131,7 @@ def _payoff_rows(tables: Tables, order: Order) -> tuple[np.ndarray, np.ndarray, 
         columns.append(_others(tables.terminal_sequences[paid], player, order))
         payoffs.append(tables.terminal_payoffs[paid, player])
     row, column, payoff = np.concatenate(rows), np.concatenate(columns), np.concatenate(payoffs)
-    by_row = np.lexsort((*column.T, row))
+    by_row = np.lexsort((*column.T[::-1], row))
     counts = np.bincount(row, minlength=len(order.sequence) + tables.players)
     return offsets(counts), column[by_row].ravel(), payoff[by_row]
 
