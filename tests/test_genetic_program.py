@@ -220,6 +220,14 @@ def test_widening_and_narrowing_cancel():
         assert ast.dump(program.tree) == before
 
 
+def test_helpers_that_nobody_calls_are_dropped():
+    programs = [Program(source) for source in PROBLEM.baselines.values()]
+    program = Program(PROBLEM.baselines["dpcfr_plus"].replace("self.discount", "float"))
+    narrow(program, observe([program, *programs]))
+    assert "discount" not in program.methods
+    assert set(program.methods) == set(programs[0].methods)
+
+
 def test_starved_and_undefined_programs_are_seen():
     program = Program(CFR_PLUS.replace("self.regrets + regret", "self.regrets * t"))
     assert starved(program) == {"regrets"}

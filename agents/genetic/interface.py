@@ -19,8 +19,8 @@ def observe(programs: Sequence[Program], statement: str = "") -> Interface:
         statement: the problem's description; signatures of the methods in it count as one more program.
     """
     seen: dict[str, list[tuple[str, ...]]] = {}
+    called = {name for program in programs for name in _called(program)}
     for program in programs:
-        called = _called(program)
         for name, method in program.rules.items():
             if name not in called:
                 seen.setdefault(name, []).append(tuple(arguments(method)))
@@ -41,7 +41,10 @@ def widen(program: Program, interface: Interface) -> None:
 
 
 def narrow(program: Program, interface: Interface) -> None:
-    """Ask for nothing that is not read, and for the rest in the order of the interface."""
+    """Ask for nothing that is not read, in the order of the interface; drop helpers that nobody calls."""
+    if interface:
+        used = {"__init__", *interface, *_called(program)}
+        program.rule.body = [n for n in program.rule.body if getattr(n, "name", "__init__") in used]
     for name, method in program.rules.items():
         if name in interface:
             read = {node.id for part in method.body for node in ast.walk(part) if isinstance(node, ast.Name)}
