@@ -45,7 +45,7 @@ class Algorithm:
 
 @njit(cache=True)
 def match(weights: np.ndarray, first: np.ndarray, policy: np.ndarray, floor: float = 0.0) -> None:
-    """Set ``policy`` proportional to the positive weights, uniform where they sum to no more than ``floor``."""
+    """Set ``policy`` proportional to the positive weights; uniform where they sum to at most ``floor``."""
     for i in range(len(first) - 1):
         total = 0.0
         for s in range(first[i], first[i + 1]):

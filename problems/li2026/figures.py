@@ -9,7 +9,7 @@ from pathlib import Path
 
 @cache
 def published() -> dict[tuple[str, str], dict[int, float]]:
-    """(game, algorithm) -> updates done -> exploitability; 0 stands for anything below the plot's floor, 1e-16."""
+    """(game, algorithm) -> updates done -> exploitability; 0 is anything below the plot's floor of 1e-16."""
     curves = {}
     with Path(__file__).with_name("figures.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):

@@ -15,8 +15,9 @@ TERMINAL = -2
 
 
 class Histories(NamedTuple):
-    """A game tree. Histories are numbered depth first; a history's children are its next number and then
-    the ``end`` of each child in turn. Sequences (infoset, action) are ragged, infosets in order of first visit."""
+    """A game tree. Histories are numbered depth first: a history's first child is the next number, each
+    further one the ``end`` of the child before it. Infosets are in order of first visit; sequences
+    (infoset, action) are ragged."""
 
     actor: np.ndarray
     """[histories] int8: player to move, or ``CHANCE``, or ``TERMINAL``."""
@@ -97,7 +98,9 @@ class _Walk:
         self.infoset.append(infoset)
 
     def _infoset(self, player: int, state: Any, actions: int) -> int:
-        number = self.infosets.setdefault((player, state.information_state_string(player)), len(self.infosets))
+        number = self.infosets.setdefault(
+            (player, state.information_state_string(player)), len(self.infosets)
+        )
         if number == len(self.actions):
             self.actions.append(actions)
         return number

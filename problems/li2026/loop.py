@@ -8,7 +8,7 @@ import numpy as np
 
 from problems.li2026.algorithms import ALGORITHMS, State, match
 from problems.li2026.histories import CHANCE, Histories
-from problems.li2026.sweep import exploitability, sweep
+from problems.li2026.sweep import Tables, exploitability, sweep
 
 
 def trajectory(tree: Histories, algorithm: str, checkpoints: Sequence[int]) -> Iterator[tuple[int, float]]:
@@ -29,7 +29,7 @@ def trajectory(tree: Histories, algorithm: str, checkpoints: Sequence[int]) -> I
             t += 1
             for player in range(tree.payoffs.shape[1]):
                 r = state.regrets if rule.in_place else np.zeros_like(zeros)
-                sweep(tree, player, state.policy, r, state.average, rule.averaging(t))
+                sweep(tree, player, Tables(state.policy, r, state.average), rule.averaging(t))
                 rule.update(state, r, t, owners == player)
         match(state.average, tree.first, profile)
         yield t, exploitability(tree, profile)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from decimal import Context, Decimal
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -19,6 +20,7 @@ Pair = tuple[float, float]
 _DIGITS = Context(prec=60)
 
 
+@lru_cache(maxsize=64)
 def power(base: float, exponent: float) -> float:
     """``base ** exponent`` for a positive base, correctly rounded."""
     return float(_DIGITS.power(Decimal(base), Decimal(exponent)))
@@ -32,7 +34,7 @@ def power_table(base: float, exponents: tuple[float, ...]) -> np.ndarray:
 
 @njit(cache=True)
 def power_near(table: np.ndarray, row: int, near: float, exponent: float) -> float:
-    """``base ** exponent``, correctly rounded, from the power ``near`` in that row of ``table``; |exponent - near| < 1."""
+    """``base ** exponent``, correctly rounded; ``near``, within 1, is the exponent of the table's ``row``."""
     step = _exp(_times((table[0, 0], table[0, 1]), _exact_sum(exponent, -near)))
     return _times((table[row, 0], table[row, 1]), step)[0]
 
