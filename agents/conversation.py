@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.tools import StructuredTool
 
+from agents.condense import LEVELS, condensed
 from agents.errors import ContextOverflow
 from agents.models import model_id
 from tools.desk import Desk, Submission
@@ -31,8 +32,13 @@ NUDGE_AT = 3
 SILENCE = 3
 """Replies in a row without a usable call after which a turn is given up."""
 KEPT = 400
-"""Characters kept of an old tool result when the messages have to shrink."""
+"""Characters kept of what a broken call said."""
 
+TOOLS_SIZE = 8000
+"""Bytes of the description of a role's tools, which goes along with every request."""
+
+Pay = Callable[[str, int, Callable[[], dict[str, Any]]], dict[str, Any]]
+"""(model, bytes of the request, ask) -> the reply: what stands between a turn and a reply that may cost."""
 
 HOW_TO_ACT = (
     "Act by calling tools only; if you cannot call them natively, write a fenced json block "
@@ -54,21 +60,39 @@ class Place:
     """Counts the revisions."""
 
 
+def unmetered(model: str, size: int, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Any reply may be had."""
+    return ask()
+
+
 def converse(
-    model: BaseChatModel, place: Place, prompt: str, brief: str, desk: Desk, recorded: Recorded
+    model: BaseChatModel,
+    place: Place,
+    prompt: str,
+    brief: str,
+    desk: Desk,
+    recorded: Recorded,
+    pay: Pay = unmetered,
 ) -> Submission:
-    """Play a turn to its end. Raises Unfinished, and ModelError when the model cannot be reached."""
+    """Play a turn to its end.
+
+    Raises Unfinished, ModelError when the model cannot be reached, and whatever ``pay`` raises.
+    """
     tools = {tool.name: tool for tool in tools_for(place.role, desk)}
     bound = model.bind_tools(list(tools.values()))
     last_tool = list(tools)[-1]
     messages: list[BaseMessage] = [SystemMessage(content=prompt), HumanMessage(content=brief)]
     where = {"experiment": place.experiment, "role": place.role, "round": place.round}
-    recorded("prompt", _key(place, messages), lambda: {**where, "system": prompt, "human": brief})
-    silent = 0
+    version = hashlib.sha256(prompt.encode()).hexdigest()[:16]
+    recorded("system", version, lambda: {"role": place.role, "text": prompt})
+    recorded("prompt", _key(place, messages), lambda: {**where, "system": version, "human": brief})
+    silent = level = 0
     for step in range(1, STEPS + 1):
         key = _key(place, messages, step, model_id(model), *tools)
         about = {**where, "step": step, "model": model_id(model)}
-        reply = recorded("reply", key, partial(_ask, bound, tuple(messages), about))
+        ask = partial(_ask, bound, tuple(messages), about, level)
+        reply = recorded("reply", key, partial(pay, model_id(model), _size(messages), ask))
+        level = reply.get("condensed", 0)
         calls = _calls(reply, step)
         messages.append(AIMessage(content=reply["text"] or ("" if calls else "(empty)"), tool_calls=calls))
         messages += _answers(calls, tools, key, {**where, "step": step}, recorded)
@@ -83,15 +107,16 @@ def converse(
     raise Unfinished(f"The {place.role} did not call {last_tool} within {STEPS} replies.")
 
 
-def _ask(bound: Any, messages: Sequence[BaseMessage], about: dict[str, Any]) -> dict[str, Any]:
-    """One reply as JSON. When the context overflows, old tool results are shortened, and said to be."""
-    try:
-        message = bound.invoke(list(messages))
-    except ContextOverflow:
+def _ask(bound: Any, messages: Sequence[BaseMessage], about: dict[str, Any], level: int) -> dict[str, Any]:
+    """One reply as JSON. When the context overflows, old messages are condensed, and said to be."""
+    while True:
         try:
-            message = bound.invoke(_condensed(messages))
+            message = bound.invoke(condensed(messages, level))
+            break
         except ContextOverflow as overflow:
-            raise Unfinished(f"The messages do not fit the model's context: {overflow}") from None
+            if level == LEVELS:
+                raise Unfinished(f"The messages do not fit the model's context: {overflow}") from None
+            level += 1
     return {
         **about,
         "text": message.text,
@@ -103,6 +128,7 @@ def _ask(bound: Any, messages: Sequence[BaseMessage], about: dict[str, Any]) -> 
         "refusal": str(message.additional_kwargs.get("refusal") or ""),
         "usage": dict(message.usage_metadata or {}),
         "tries": message.response_metadata.get("tries", 1),
+        **({"condensed": level} if level else {}),
     }
 
 
@@ -155,18 +181,11 @@ def _remark(reply: dict[str, Any], called: bool, left: int, last_tool: str) -> s
     return " ".join(remarks)
 
 
-def _condensed(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """All but the newest tool result cut to their beginning."""
-    results = [i for i, message in enumerate(messages) if isinstance(message, ToolMessage)]
-    condensed = list(messages)
-    for i in results[:-1]:
-        message = messages[i]
-        if isinstance(message, ToolMessage) and len(message.text) > KEPT:
-            text = (
-                f"{message.text[:KEPT]}\n[shortened to fit; call {message.name} again if you need the rest]"
-            )
-            condensed[i] = message.model_copy(update={"content": text})
-    return condensed
+def _size(messages: Sequence[BaseMessage]) -> int:
+    """Bytes of a request, more or less: a model's tokens are at most as many."""
+    calls = (call["args"] for message in messages for call in getattr(message, "tool_calls", ()))
+    texts = [*(message.text for message in messages), *map(str, calls)]
+    return TOOLS_SIZE + sum(len(text.encode(errors="replace")) for text in texts)
 
 
 def _key(place: Place, messages: Sequence[BaseMessage], *more: object) -> str:

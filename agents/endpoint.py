@@ -10,6 +10,7 @@ from __future__ import annotations
 import email.utils
 import json
 import random
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ import openai
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import ValidationError
@@ -28,6 +30,12 @@ from agents.errors import ContextOverflow, ModelError
 
 NO_KEY = "none"
 """What is sent to an endpoint that asks for no key, for the client insists on one."""
+OVERFLOW = re.compile(
+    r"context.{0,20}(length|size|window)|maximum context|prompt is too long|too many (input )?tokens", re.I
+)
+"""How servers other than OpenAI's (vLLM, llama.cpp, Anthropic) say that the messages are too long."""
+BYTES_PER_TOKEN = 4
+"""For the usage of an endpoint that does not tell it."""
 PASSING = (408, 409, 425, 429)
 """Refusals (4xx) that another try may get past. So may every server fault (5xx)."""
 WIRE = (openai.APIError, httpx.HTTPError, ValueError, KeyError, TypeError, IndexError, AttributeError)
@@ -56,7 +64,9 @@ class Endpoint(ChatOpenAI):
             attempt += 1
             plain = self.without_tools
             try:
-                return self._clean(self._once(messages, stop, run_manager, plain, kwargs), attempt)
+                message = self._once(messages, stop, run_manager, plain, kwargs)
+                message.usage_metadata = message.usage_metadata or _guessed(messages, message)
+                return self._clean(message, attempt)
             except WIRE as fault:
                 if kwargs.get("tools") and not plain and _refuses_tools(fault):
                     self.without_tools = True
@@ -98,7 +108,7 @@ class Endpoint(ChatOpenAI):
 
     def _for_people(self, fault: Exception, attempt: int) -> ModelError:
         kind = type(fault).__name__.removeprefix("OpenAI")
-        kind_of_ours = ContextOverflow if isinstance(fault, ContextOverflowError) else ModelError
+        kind_of_ours = ContextOverflow if _overflows(fault) else ModelError
         return kind_of_ours(
             f"The model {self.model_name!r} did not answer ({kind}, {attempt} "
             f"{'try' if attempt == 1 else 'tries'}): {self._redact(str(fault))[:500]}"
@@ -128,6 +138,20 @@ class Endpoint(ChatOpenAI):
         return text.replace(secret, "[key]").replace(json.dumps(secret)[1:-1], "[key]")
 
 
+def _guessed(messages: Sequence[BaseMessage], reply: AIMessage) -> UsageMetadata:
+    """Usage by length, for a budget must not depend on whether an endpoint tells it."""
+    asked = sum(len(message.text.encode(errors="replace")) for message in messages) // BYTES_PER_TOKEN
+    said = len(reply.text.encode(errors="replace")) + len(json.dumps(reply.tool_calls))
+    answered = said // BYTES_PER_TOKEN
+    return UsageMetadata(input_tokens=asked, output_tokens=answered, total_tokens=asked + answered)
+
+
+def _overflows(fault: Exception) -> bool:
+    if isinstance(fault, ContextOverflowError):
+        return True
+    return getattr(fault, "status_code", None) in (400, 413, 500) and bool(OVERFLOW.search(str(fault)))
+
+
 def _unreadable() -> AIMessage:
     """A reply with arguments that are JSON but no object: a fault of the model, which it can be told of."""
     bad = InvalidToolCall(type="invalid_tool_call", id="", name="a tool", args="", error="not an object")
@@ -143,11 +167,7 @@ def _is_final(fault: Exception) -> bool:
     """Whether another try is useless."""
     status = getattr(fault, "status_code", 500)
     refused = 400 <= status < 500 and status not in PASSING
-    return (
-        refused
-        or isinstance(fault, ContextOverflowError)
-        or getattr(fault, "code", "") == "insufficient_quota"
-    )
+    return refused or _overflows(fault) or getattr(fault, "code", "") == "insufficient_quota"
 
 
 def _retry_after(fault: Exception) -> float | None:

@@ -14,13 +14,16 @@ GENETIC = "genetic"
 """The embedded researcher, which needs neither key nor network."""
 
 
-def open_model(name: str, role: str, seed: int) -> BaseChatModel:
+def open_model(
+    name: str, role: str, seed: int, reply_tokens: int | None = None, reply_seconds: float = 300.0
+) -> BaseChatModel:
     """The chat model ``name`` for ``role`` (proposer, critic or analyst).
 
     ``genetic`` is the embedded researcher; any other name is asked for at the OpenAI-compatible endpoint
     of the environment: OPENAI_BASE_URL (or OPENAI_API_BASE) and OPENAI_API_KEY. An endpoint on this
     machine may go without a key. The seed is for the embedded researcher: endpoints differ in what they make
-    of one, and a session repeats itself from its journal.
+    of one, and a session repeats itself from its journal. ``reply_tokens`` is the most that an endpoint is
+    asked to write in one reply, ``reply_seconds`` how long one may keep silent.
 
     Raises ModelError when the key is missing or the address is none.
     """
@@ -38,11 +41,15 @@ def open_model(name: str, role: str, seed: int) -> BaseChatModel:
                 f"endpoint other than OpenAI's), or use --model {GENETIC}, which needs none."
             )
         key = NO_KEY
+    # Local servers know the older name of the limit only (llama.cpp's ignores the newer one).
+    local_limit = {"max_tokens": reply_tokens} if reply_tokens and _is_loopback(base_url) else None
     return Endpoint(
         model=name,
         api_key=key,  # type: ignore[arg-type]
         base_url=base_url,
-        timeout=300.0,
+        timeout=reply_seconds,
+        max_tokens=reply_tokens,  # type: ignore[call-arg]
+        extra_body=local_limit,
         max_retries=0,
         use_responses_api=False,
     )
