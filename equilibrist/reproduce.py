@@ -54,7 +54,8 @@ TEXTBOOK = {
     "AOD-CFR": "aod_cfr",
 }
 """The paper's name -> the baseline of problem *regret* that is the same rule in textbook semantics."""
-_SOURCES = {"paper": ("li2026", "games"), "textbook": ("games", "regret")}
+_SOURCES = {"paper": ("li2026/*.py", "games/compile.py"), "textbook": ("games/*.py", "regret/r*.py")}
+_VERSIONS = ("python", "machine", "numpy", "numba", "open_spiel", "torch")
 
 
 class Curve(Record):
@@ -109,7 +110,8 @@ def reproduce(
     for game in games:
         for algorithm in algorithms:
             for kind in semantics:
-                curves.append(_curve(cache, game, algorithm, kind, updates, say))
+                if kind == "paper" or TEXTBOOK[algorithm] in PROBLEM.baselines:
+                    curves.append(_curve(cache, game, algorithm, kind, updates, say))
     return curves
 
 
@@ -162,10 +164,13 @@ def _textbook(game: str, algorithm: str, at: Sequence[int]) -> list[float]:
 
 def _key(game: str, algorithm: str, semantics: Semantics, at: Sequence[int]) -> str:
     """Hash of everything that a curve depends on, sources included."""
-    content = [game, algorithm, semantics, json.dumps([list(at), versions()], sort_keys=True)]
+    installed = versions()
+    content = [game, algorithm, semantics, json.dumps(list(at)), *[installed[name] for name in _VERSIONS]]
+    if semantics == "textbook":
+        content.append(PROBLEM.baselines[TEXTBOOK[algorithm]])
     root = Path(problems.__file__).parent
-    for folder in _SOURCES[semantics]:
-        content += [path.read_text(encoding="utf-8") for path in sorted((root / folder).rglob("*.py"))]
+    for pattern in _SOURCES[semantics]:
+        content += [path.read_text(encoding="utf-8") for path in sorted(root.glob(pattern))]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()[:24]
 
 

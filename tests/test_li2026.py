@@ -1,4 +1,4 @@
-"""The published points of Li et al. 2026, met in that paper's own loop; its parts against independent ones."""
+"""Published points of Li et al. 2026, met in that paper's own loop; its parts against independent ones."""
 
 import math
 
