@@ -8,7 +8,7 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -117,9 +117,9 @@ class Pool:
         self.close()
 
     def _converse(self, request: dict[str, Any], game: bytes) -> dict[str, Any]:
-        conversation = self._take()
+        conversation = self._told(request, game)
         try:
-            answer = conversation.ask(request, game)
+            answer = conversation.receive(request["limits"]["wall_seconds"] + GRACE_SECONDS)
         except BaseException:
             self._discard(conversation)
             raise
@@ -129,9 +129,24 @@ class Pool:
             self._ready.put(_settled(conversation))
         return answer
 
+    def _told(self, request: dict[str, Any], game: bytes) -> Conversation:
+        """A worker that has the job; those that died while they were idle are replaced."""
+        while True:
+            conversation = self._take()
+            try:
+                conversation.tell(request, game)
+                return conversation
+            except WorkerLost:
+                self._discard(conversation)
+            except BaseException:
+                self._discard(conversation)
+                raise
+
     def _take(self) -> Conversation:
         try:
             return self._ready.get().result()
+        except CancelledError:
+            raise self._closed_error() from None
         except SandboxError:
             self._replace()
             raise
@@ -190,25 +205,27 @@ class Conversation:
 
     def greet(self) -> None:
         """Wait until the worker is ready, and has loaded what all problems need. Raises WorkerLost."""
-        self._receive(START_SECONDS)
+        self.receive(START_SECONDS)
         for problem in PROBLEMS.values():
             self._send(halves(problem), b"")
-            self._receive(START_SECONDS)
+            self.receive(START_SECONDS)
 
-    def ask(self, request: dict[str, Any], game: bytes) -> dict[str, Any]:
-        """Send one job and wait for its answer; the game travels once. Raises WorkerLost."""
+    def tell(self, request: dict[str, Any], game: bytes) -> None:
+        """Hand over one job; a game travels once. Raises WorkerLost."""
         digest = hashlib.sha256(game).hexdigest()
         self._send({**request, "game": digest}, b"" if digest in self._sent else game)
         self._sent.add(digest)
-        return self._receive(request["limits"]["wall_seconds"] + GRACE_SECONDS)
 
     def _send(self, request: dict[str, Any], game: bytes) -> None:
+        """Returns when the worker has taken it: from then on a loss is the program's doing, most likely."""
         try:
             channel.send(self.worker.stdin, request, game)
         except (OSError, ValueError):
             raise WorkerLost from None
+        self.receive(START_SECONDS)
 
-    def _receive(self, seconds: float) -> dict[str, Any]:
+    def receive(self, seconds: float) -> dict[str, Any]:
+        """The worker's next answer. Raises WorkerLost, after ``seconds`` at the latest."""
         clock = threading.Timer(seconds, self.worker.kill)
         clock.start()
         try:

@@ -45,11 +45,9 @@ def main() -> None:
     jobs, outcomes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # whatever prints, prints to the log
-    if options.listen:
-        zygote = _accept(options.listen, options.candidate_uid, jobs.fileno())
-    else:
-        zygote = _spawn(options.argv)
-    hello = zygote.recv(4096)
+    host = jobs.fileno()
+    zygote = _accept(options.listen, options.candidate_uid, host) if options.listen else _spawn(options.argv)
+    hello = _answer(zygote, host)
     if not hello:
         sys.exit("the candidate process ended before it was ready")
     channel.send(outcomes, {"ready": json.loads(hello)})
@@ -59,11 +57,12 @@ def main() -> None:
             job, blob = channel.receive(jobs)
         except EOFError:
             sys.exit()
-        failure = _prepare(job, zygote)
+        channel.send(outcomes, {"taken": True})
+        failure = _prepare(job, zygote, host)
         if failure or "program" not in job:
             outcome = {"failure": failure, "spoiled": False}
         else:
-            outcome = _play(job, games.setdefault(job["game"], blob), zygote, jobs.fileno())
+            outcome = _play(job, games.setdefault(job["game"], blob), zygote, host)
         channel.send(outcomes, outcome)
         if outcome["spoiled"]:
             sys.exit()
@@ -80,26 +79,24 @@ def _options() -> argparse.Namespace:
 def _spawn(argv: list[str]) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     fd = str(theirs.fileno())
-    subprocess.Popen([fd if word == "FD" else word for word in argv], pass_fds=[theirs.fileno()])
+    argv = [fd if word == "FD" else word for word in argv]
+    subprocess.Popen(argv, pass_fds=[theirs.fileno()], preexec_fn=_die_with_parent)
     theirs.close()
     return ours
 
 
-def _accept(path: str, uid: int, host: int) -> socket.socket:
-    """The connection of a process of user ``uid``; nobody else gets one, and nobody a second.
+def _die_with_parent() -> None:
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    Exits when the host does: a zygote that was never started will not come.
-    """
+
+def _accept(path: str, uid: int, host: int) -> socket.socket:
+    """The connection of a process of user ``uid``; nobody else gets one, and nobody a second."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(path)
         Path(path).chmod(0o777)
         listener.listen()
-        poll = select.poll()
-        poll.register(listener, select.POLLIN)
-        poll.register(host, 0)
         while True:
-            if host in (fd for fd, _ in poll.poll()):
-                sys.exit()
+            _wait(listener.fileno(), host)
             connection, _ = listener.accept()
             _, peer, _ = struct.unpack(
                 "iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
@@ -110,7 +107,22 @@ def _accept(path: str, uid: int, host: int) -> socket.socket:
             connection.close()
 
 
-def _prepare(job: dict[str, Any], zygote: socket.socket) -> str:
+def _answer(zygote: socket.socket, host: int) -> bytes:
+    """What the zygote says next."""
+    _wait(zygote.fileno(), host)
+    return zygote.recv(CHUNK)
+
+
+def _wait(fd: int, host: int) -> None:
+    """Until there is something to read from ``fd``; exits when the host has gone."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    poll.register(host, 0)
+    if host in (ready for ready, _ in poll.poll()):
+        sys.exit()
+
+
+def _prepare(job: dict[str, Any], zygote: socket.socket, host: int) -> str:
     """Load both halves of the job's problem where every later fork finds them; returns what went wrong.
 
     Leaves the digest of the rule in the job in place of its source.
@@ -126,7 +138,7 @@ def _prepare(job: dict[str, Any], zygote: socket.socket) -> str:
     fd = channel.seal(source)
     socket.send_fds(zygote, [b"rule"], [fd])
     os.close(fd)
-    answer = zygote.recv(CHUNK).decode()
+    answer = _answer(zygote, host).decode()
     if answer == "learnt":
         _PREPARED.add(job["rule"])
         return ""
@@ -193,7 +205,7 @@ def _reap_orphans() -> None:
 
 
 def _child(job: dict[str, Any], game: bytes, zygote: socket.socket, result: int, output: int) -> NoReturn:
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _die_with_parent()
     os.sched_setaffinity(0, {job["core"]})
     try:
         outcome = _evaluate(job, game, Candidate(zygote, job, output))

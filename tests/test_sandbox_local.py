@@ -214,8 +214,9 @@ def test_a_candidate_starts_quickly_and_crossings_are_cheap(sandbox, record_prop
 
 
 def test_close_leaves_nothing_and_ends_what_runs(toy):
+    others = set(referees())
     pool = open_sandbox("landlock", slots=1, say=lambda line: None)
-    family = [pid for referee in referees() for pid in tree(referee)]
+    family = [pid for referee in set(referees()) - others for pid in tree(referee)]
     failures = []
 
     def run():
@@ -227,7 +228,7 @@ def test_close_leaves_nothing_and_ends_what_runs(toy):
     thread = threading.Thread(target=run)
     thread.start()
     time.sleep(0.5)
-    family += [pid for referee in referees() for pid in tree(referee)]
+    family += [pid for referee in set(referees()) - others for pid in tree(referee)]
     assert len(set(family)) >= 3
     pool.close()
     thread.join(5)
