@@ -9,12 +9,12 @@ import pytest
 
 from problems.games import GAMES
 from problems.games.compile import load
-from problems.li2026.algorithms import ALGORITHMS
+from problems.li2026.algorithms import ALGORITHMS, match
 from problems.li2026.figures import published
 from problems.li2026.histories import TERMINAL, enumerate_game
 from problems.li2026.loop import trajectory
 from problems.li2026.rounding import power, power_near, power_table, power_three_halves
-from problems.li2026.sweep import exploitability
+from problems.li2026.sweep import Tables, exploitability, sweep
 
 # Reading error of the figure (three times that in Goofspiel 3), and rounding of an exploitability.
 RELATIVE, ABSOLUTE = 5e-7, 1e-15
@@ -142,3 +142,20 @@ def test_powers_are_rounded_correctly():
     assert power(3.0, 2.3) == float(mpmath.mpf(3) ** mpmath.mpf(2.3))
     assert power_three_halves(0.0) == 0.0
     assert math.isclose(power_three_halves(4.0), 8.0)
+
+
+def test_two_spurious_regrets_decide_kuhn4():
+    """An exact tie, unrounded in OpenSpiel's order of operations: an engine that snaps it to zero leaves
+    the published curves of four-player Kuhn at update 4 (docs/reproduction.md)."""
+    tree = enumerate_game("kuhn4")
+    zeros = np.zeros(tree.first[-1])
+    regrets, policy = zeros.copy(), zeros.copy()
+    match(zeros, tree.first, policy)
+    spurious = []
+    for player in range(4):
+        r = zeros.copy()
+        sweep(tree, player, Tables(policy, r, zeros.copy()), (1.0, 1.0, False))
+        spurious.append(int(((r != 0.0) & (abs(r) < 1e-15)).sum()))
+        regrets += r
+        match(regrets, tree.first, policy)
+    assert spurious == [0, 0, 2, 0]
