@@ -17,10 +17,9 @@ def analyse(state: State, bench: Bench) -> State:
     assert proposal is not None
     desk = bench.desk(state, draft_of(proposal, state["result"]))
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
+    place = Place(state["number"], ROLE)
     try:
-        analysis = converse(
-            bench.models[ROLE], Place(state["number"], ROLE), prompt, brief, desk, bench.recorded
-        )
+        analysis = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded, bench.pay)
     except Unfinished:
         return {"analysis": None}
     assert isinstance(analysis, Analysis)

@@ -18,7 +18,7 @@ def criticise(state: State, bench: Bench) -> State:
     desk = bench.desk(state, draft_of(proposal))
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
     try:
-        verdict = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded)
+        verdict = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded, bench.pay)
     except Unfinished as failure:
         verdict = Verdict(decision="approve", reasons=f"No verdict was given. {failure}")
     assert isinstance(verdict, Verdict)
@@ -39,10 +39,12 @@ def brief_text(state: State, bench: Bench) -> str:
         "hypothesis": proposal.hypothesis,
         "operator": proposal.operator,
         "revisions_left": REVISIONS - len(past),
+        **({"steering": list(bench.steering)} if bench.steering else {}),
     }
     return texts.message(
         head,
         f"Hypothesis: {proposal.hypothesis}",
+        texts.steering(bench.steering),
         texts.code("Program under review", draft),
         texts.changes(parent, draft),
         "## Your earlier objections\n\n" + "\n".join(f"* {v.reasons}" for v in past) if past else "",

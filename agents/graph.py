@@ -2,40 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Literal
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
 
 from agents.analyst import analyse
 from agents.brief import fields, write_brief
 from agents.critic import criticise
+from agents.models import model_id
 from agents.proposer import propose
 from agents.state import REVISIONS, Bench, State, recorded_lessons
-from memory.records import Experiment, Result
+from memory.records import Experiment, Proposal, Result, Verdict
+
+Graph = CompiledStateGraph[State, Bench, State, State]
 
 
-def run_experiment(number: int, bench: Bench) -> Experiment:
+def run_experiment(number: int, bench: Bench, given: Proposal | None = None) -> Experiment:
     """One whole experiment. Writes nothing itself but what goes through ``bench.recorded``.
 
+    ``given`` is a program that a person handed in: it is evaluated and analysed without a proposer or critic.
+    Where ``bench.approve`` is set, the graph is interrupted before evaluation and goes on with the answer.
+
     Safe to call from several threads with one bench. Raises ModelError when a model cannot be reached, and
-    whatever the journal or the sandbox raises for a failure of ours.
+    whatever the journal, the sandbox, ``bench.pay`` or ``bench.approve`` raises.
     """
-    final = experiment_graph().invoke({"number": number}, context=bench)
-    experiment: Experiment = final["experiment"]
-    return experiment
+    graph = experiment_graph() if bench.approve is None else _graph().compile(checkpointer=InMemorySaver())
+    thread: RunnableConfig = {"configurable": {"thread_id": str(number)}}
+    asked: Any = {"number": number, "given": given}
+    while True:
+        final = _streamed(graph, asked, thread, bench, number)
+        if bench.approve is None or "__interrupt__" not in final:
+            experiment: Experiment = final["experiment"]
+            return experiment
+        verdict = bench.approve(number, final["proposal"])
+        asked = Command(resume=verdict.model_dump(mode="json"))
+
+
+def _streamed(graph: Graph, asked: Any, thread: RunnableConfig, bench: Bench, number: int) -> dict[str, Any]:
+    """Run the graph to its end or to an interrupt, telling the bench which node begins."""
+    final: dict[str, Any] = {}
+    events: Iterator[Any] = graph.stream(asked, thread, context=bench, stream_mode=["tasks", "values"])
+    for mode, event in events:
+        if mode == "values":
+            final = event
+        elif "input" in event:
+            bench.stage(number, event["name"])
+    return final
 
 
 @cache
-def experiment_graph() -> CompiledStateGraph[State, Bench, State, State]:
+def experiment_graph() -> Graph:
     """The compiled graph; ``experiment_graph().get_graph().draw_mermaid()`` draws it."""
+    return _graph().compile()
+
+
+def _graph() -> StateGraph[State, Bench, State, State]:
     graph = StateGraph(State, context_schema=Bench)
     graph.add_node("brief", _node(brief))
     graph.add_node("propose", _node(propose))
     graph.add_node("criticise", _node(criticise))
+    graph.add_node("approve", _node(approve))
     graph.add_node("evaluate", _node(evaluate))
     graph.add_node("analyse", _node(analyse))
     graph.add_node("record", _node(record))
@@ -43,10 +76,11 @@ def experiment_graph() -> CompiledStateGraph[State, Bench, State, State]:
     graph.add_edge("brief", "propose")
     graph.add_conditional_edges("propose", after_proposal)
     graph.add_conditional_edges("criticise", after_verdict)
+    graph.add_conditional_edges("approve", after_approval)
     graph.add_edge("evaluate", "analyse")
     graph.add_edge("analyse", "record")
     graph.add_edge("record", END)
-    return graph.compile()
+    return graph
 
 
 def brief(state: State, bench: Bench) -> State:
@@ -62,15 +96,30 @@ def brief(state: State, bench: Bench) -> State:
     }
 
 
-def after_proposal(state: State) -> Literal["criticise", "record"]:
+def after_proposal(state: State) -> Literal["criticise", "evaluate", "record"]:
+    if state.get("given"):
+        return "evaluate"
     return "criticise" if state["proposal"] else "record"
 
 
-def after_verdict(state: State) -> Literal["propose", "evaluate", "record"]:
+def after_verdict(state: State) -> Literal["propose", "approve", "record"]:
     verdicts = state["verdicts"]
     if verdicts[-1].decision == "approve":
-        return "evaluate"
+        return "approve"
     return "propose" if verdicts[-1].decision == "revise" and len(verdicts) <= REVISIONS else "record"
+
+
+def approve(state: State, bench: Bench) -> State:
+    """A person's verdict, where the session wants one. LangGraph runs the node again with the answer."""
+    proposal = state["proposal"]
+    if bench.approve is None or proposal is None:
+        return {}
+    answer = interrupt({"experiment": state["number"], "program_id": proposal.program_id})
+    return {"verdicts": (*state["verdicts"], Verdict.model_validate(answer))}
+
+
+def after_approval(state: State) -> Literal["evaluate", "record"]:
+    return "evaluate" if state["verdicts"][-1].decision == "approve" else "record"
 
 
 def evaluate(state: State, bench: Bench) -> State:
@@ -82,7 +131,9 @@ def evaluate(state: State, bench: Bench) -> State:
 def record(state: State, bench: Bench) -> State:
     """The experiment as it will be written; the session writes it."""
     verdicts = state.get("verdicts", ())
-    rejected = Result(status="rejected", message=f"Critic: {verdicts[-1].reasons}" if verdicts else "")
+    said = f"{verdicts[-1].by.capitalize()}: {verdicts[-1].reasons}" if verdicts else ""
+    rejected = Result(status="rejected", message=said)
+    author = "human" if state.get("given") else model_id(bench.models["proposer"])
     return {
         "experiment": Experiment(
             number=state["number"],
@@ -90,7 +141,7 @@ def record(state: State, bench: Bench) -> State:
             verdicts=verdicts,
             result=state.get("result", rejected),
             analysis=state.get("analysis"),
-            brief={**fields(state["brief"]), "memory": state["brief"].memory},
+            brief={**fields(state["brief"]), "memory": state["brief"].memory, "author": author},
         )
     }
 

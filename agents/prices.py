@@ -50,8 +50,8 @@ def read(path: Path) -> Prices:
         return _TABLE.validate_python(json.loads(path.read_text())["models"])
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise ModelError(
-            f'{path} is no table of prices ({error}). It looks like {{"models": {{"my-model": {{"input": 0.5, '
-            '"output": 1.5}}}}, in US dollars per million tokens.'
+            f"{path} is no table of prices ({error}). It looks like "
+            '{"models": {"my-model": {"input": 0.5, "output": 1.5}}}, in US dollars per million tokens.'
         ) from None
 
 

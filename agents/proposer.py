@@ -17,12 +17,16 @@ SHOWN = 6
 
 def propose(state: State, bench: Bench) -> State:
     """A proposal, or None with a result that says why there is none."""
+    if (handed_in := state.get("given")) is not None:
+        known = handed_in.parent_id in bench.archive.entries
+        parent = handed_in.parent_id if known else state["brief"].parent_id
+        return {"proposal": handed_in.model_copy(update={"parent_id": parent})}
     previous = state.get("proposal")
     place = Place(state["number"], ROLE, round=len(state.get("verdicts", ())))
     desk = bench.desk(state, draft_of(previous) if previous else None)
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
     try:
-        made = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded)
+        made = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded, bench.pay)
     except Unfinished as failure:
         return {"proposal": None, "result": Result(status="rejected", message=str(failure))}
     assert isinstance(made, Proposal)
@@ -49,10 +53,12 @@ def brief_text(state: State, bench: Bench) -> str:
         **briefs.fields(given),
         "draft_id": previous.program_id if previous else None,
         "objections": objections,
+        **({"steering": list(bench.steering)} if bench.steering else {}),
     }
     return texts.message(
         head,
         f"Experiment {state['number']}: {given.reason}",
+        texts.steering(bench.steering),
         "## What is known\n\n" + texts.table(best) if best else "",
         texts.lessons(given.lessons),
         texts.code("Parent", entries[given.parent_id]),

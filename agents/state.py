@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 from langchain_core.language_models import BaseChatModel
+from typing_extensions import TypedDict
 
 from agents.brief import Brief
+from agents.conversation import Pay, unmetered
 from memory.archive import Archive
 from memory.records import Analysis, Experiment, Lesson, Proposal, Result, Verdict
 from problems.problem import Problem
@@ -22,12 +23,18 @@ REVISIONS = 2
 
 class State(TypedDict, total=False):
     number: int
+    given: Proposal | None
+    """A program that a person handed in as this experiment."""
     brief: Brief
     proposal: Proposal | None
     verdicts: tuple[Verdict, ...]
     result: Result
     analysis: Analysis | None
     experiment: Experiment
+
+
+def _unwatched(number: int, stage: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,13 @@ class Bench:
     evaluate: Callable[[str], Result]
     """Source -> what the train games say."""
     seed: int
+    pay: Pay = unmetered
+    steering: tuple[str, ...] = ()
+    """What the people who run the session want the proposer and the critic to heed."""
+    approve: Callable[[int, Proposal], Verdict] | None = None
+    """Waits for a person's verdict on a program before it is evaluated; None: nobody is asked."""
+    stage: Callable[[int, str], None] = _unwatched
+    """Told the number of the experiment and the node that begins."""
 
     def desk(self, state: State, draft: Draft | None = None) -> Desk:
         """A fresh turn's desk. What was recalled once in an experiment is recalled the same again."""

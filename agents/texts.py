@@ -86,5 +86,12 @@ def lessons(found: Sequence[Lesson]) -> str:
     return "## Lessons from earlier experiments\n\n" + "\n".join(lines)
 
 
+def steering(remarks: Sequence[str]) -> str:
+    if not remarks:
+        return ""
+    lines = "\n".join(f"* {remark}" for remark in remarks)
+    return f"## From the people who run this session: heed it\n\n{lines}"
+
+
 def figure(value: float | None) -> str:
     return "none" if value is None else f"{value:.4f}"

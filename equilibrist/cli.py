@@ -11,7 +11,22 @@ from rich.console import Console
 
 from equilibrist.cli_memory import app as memory_app
 from equilibrist.errors import Failed, Usage
-from equilibrist.options import HOME, Home, Json, SessionName, emit
+from equilibrist.options import (
+    HOME,
+    AnalystModel,
+    CriticModel,
+    Home,
+    Json,
+    Minutes,
+    Model,
+    ProposerModel,
+    ReplySeconds,
+    ReplyTokens,
+    SessionName,
+    Tokens,
+    Usd,
+    emit,
+)
 
 app = typer.Typer(
     help="An autonomous research team that discovers learning rules for many agents, and proves them.",
@@ -51,15 +66,18 @@ def run(
         int, typer.Option(help="Same seed, same machine, embedded researcher: same session.")
     ] = 0,
     experiments: Annotated[int, typer.Option(min=1, help="How many experiments.")] = 40,
-    minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Start no experiment after this time.")
-    ] = None,
+    minutes: Minutes = None,
+    usd: Usd = None,
+    tokens: Tokens = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments in flight.")] = 2,
     sandbox: Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")] = "auto",
-    model: Annotated[str, typer.Option(help="Chat model of all roles; 'genetic' needs no key.")] = "genetic",
-    proposer_model: Annotated[str | None, typer.Option(help="Another model for the proposer.")] = None,
-    critic_model: Annotated[str | None, typer.Option(help="Another model for the critic.")] = None,
-    analyst_model: Annotated[str | None, typer.Option(help="Another model for the analyst.")] = None,
+    model: Model = "genetic",
+    proposer_model: ProposerModel = None,
+    critic_model: CriticModel = None,
+    analyst_model: AnalystModel = None,
+    reply_tokens: ReplyTokens = None,
+    reply_seconds: ReplySeconds = 300.0,
+    approve: Annotated[bool, typer.Option(help="Ask a person before each evaluation.")] = False,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -72,8 +90,13 @@ def run(
         seed=seed,
         experiments=experiments,
         minutes=minutes,
+        usd=usd,
+        tokens=tokens,
         parallel=parallel,
         sandbox=sandbox,
+        approve=approve,
+        reply_tokens=reply_tokens,
+        reply_seconds=reply_seconds,
         proposer=proposer_model or model,
         critic=critic_model or model,
         analyst=analyst_model or model,
@@ -85,9 +108,9 @@ def run(
 def resume(
     session: SessionName = "last",
     experiments: Annotated[int | None, typer.Option(min=1, help="A new total of experiments.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Start no experiment after this time.")
-    ] = None,
+    minutes: Minutes = None,
+    usd: Usd = None,
+    tokens: Tokens = None,
     salvage: Annotated[bool, typer.Option(help="Set damaged journal lines aside and go on.")] = False,
     home: Home = HOME,
     as_json: Json = False,
@@ -95,7 +118,8 @@ def resume(
     """Go on with a session: nothing is evaluated or asked twice."""
     from equilibrist.start import resume as go_on
 
-    _session(go_on(home, session, experiments, minutes, salvage, quiet=as_json), home, as_json)
+    budgets = {"experiments": experiments, "minutes": minutes, "usd": usd, "tokens": tokens}
+    _session(go_on(home, session, budgets, salvage, quiet=as_json), home, as_json)
 
 
 def _session(ended: tuple[str, str], home: Path, as_json: bool) -> None:
@@ -104,6 +128,9 @@ def _session(ended: tuple[str, str], home: Path, as_json: bool) -> None:
     show(session, all_of_it=False, home=home, as_json=as_json)
     if reason == "interrupted":
         _fail(f"Interrupted. Go on with: equilibrist resume {session}", 130)
+    if reason == "budget":
+        told = f"The budget is used up. Go on with: equilibrist resume {session} --usd or --tokens MORE"
+        Console(stderr=True).print(told, markup=False)
 
 
 @app.command()

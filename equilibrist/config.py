@@ -22,6 +22,10 @@ VERSIONED = (
 )
 
 
+BUDGETS = ("experiments", "minutes", "usd", "tokens")
+"""They end a session and decide nothing in it; a resumed session may have others."""
+
+
 class Config(Record):
     """The whole configuration of a session. With the same configuration, memory and machine, and the
     embedded researcher, a session repeats itself exactly."""
@@ -35,14 +39,25 @@ class Config(Record):
     the order in which they finish, so that the result does not depend on speed."""
     sandbox: str = "auto"
     proposer: str = "genetic"
+    """A model, or several with weights: ``a:2,b:1``."""
     critic: str = "genetic"
     analyst: str = "genetic"
+    approve: bool = False
+    """Whether a person decides on every program before it is evaluated."""
     minutes: float | None = Field(default=None, gt=0)
-    """Wall time after which no further experiment is started."""
+    """Wall time after which no experiment is started and no reply asked for."""
+    usd: float | None = Field(default=None, gt=0)
+    """What all replies of the session together may cost, in US dollars."""
+    tokens: int | None = Field(default=None, gt=0)
+    """How many tokens all replies may take, read and written."""
+    reply_tokens: int | None = Field(default=None, gt=0)
+    """The most that a model is asked to write in one reply."""
+    reply_seconds: float = Field(default=300.0, gt=0)
+    """How long a model may keep silent before it is asked again."""
 
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of a session, whatever the machine and however long it runs."""
-        return self.model_dump(mode="json", exclude={"experiments", "minutes", "sandbox"})
+        return self.model_dump(mode="json", exclude={*BUDGETS, "sandbox", "reply_seconds"})
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from equilibrist.budget import Spent
+from equilibrist.config import Config
 from equilibrist.render import STATUS_STYLE, figure, safe, span
 from memory.records import Baseline, Experiment
 
@@ -22,9 +24,13 @@ RATE_WINDOW = 20
 class Watch:
     """Follows a session; thread-safe. On a terminal a live view, otherwise one line per event."""
 
-    def __init__(self, console: Console, total: int, quiet: bool = False) -> None:
+    def __init__(self, console: Console, config: Config, quiet: bool = False) -> None:
         self.console = console
-        self.total = total
+        self.config = config
+        self.total = config.experiments
+        self.session = ""
+        """The session's name, once it has one."""
+        self.spent = Spent()
         self.quiet = quiet
         self.bar: Baseline | None = None
         self.best: Experiment | None = None
@@ -61,6 +67,10 @@ class Watch:
         if not self.live:
             self.say(f"  baseline {baseline.name:<12} {figure(score)}")
 
+    def spend(self, spent: Spent) -> None:
+        with self.lock:
+            self.spent = spent
+
     def stage(self, number: int, stage: str) -> None:
         with self.lock:
             self.stages[number] = stage
@@ -76,7 +86,8 @@ class Watch:
             if score is not None and (self.best is None or score > (self.best.result.score or float("-inf"))):
                 self.best = experiment
         if not self.live:
-            self.say(experiment_line(experiment) + f"   {self.rate()}")
+            cost = f"   {self.cost()}" if self.spent.tokens else ""
+            self.say(experiment_line(experiment) + f"   {self.rate()}{cost}")
 
     def rate(self) -> str:
         """Rate over the last experiments and the time left at that rate."""
@@ -87,6 +98,13 @@ class Watch:
         left = (self.total - self.done) * elapsed / count
         return f"{60 * count / elapsed:.1f} per minute, {span(left)} left"
 
+    def cost(self) -> str:
+        """What was spent, and of what."""
+        config = self.config
+        limits = [f"${config.usd:g}"] if config.usd else []
+        limits += [f"{config.tokens:,} tokens"] if config.tokens else []
+        return f"spent {self.spent}" + (f" of {' and '.join(limits)}" if limits else "")
+
     def picture(self) -> RenderableType:
         with self.lock:
             head = Table.grid(padding=(0, 2))
@@ -96,6 +114,8 @@ class Watch:
                 self.rate(),
             )
             lines = [Text(f"best {self._best()}   best baseline {self._bar()}")]
+            if self.spent.tokens:
+                lines.append(Text(self.cost()))
             running = "  ".join(f"#{n} {stage}" for n, stage in sorted(self.stages.items()))
             table = Table.grid(padding=(0, 1))
             for experiment in self.recent:

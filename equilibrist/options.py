@@ -16,6 +16,28 @@ Home = Annotated[Path, typer.Option("--home", help="Sessions, memory and caches 
 Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON on standard output.")]
 SessionName = Annotated[str, typer.Argument(help="A session's id, the start of it, or 'last'.")]
 
+Minutes = Annotated[
+    float | None, typer.Option(min=0.01, help="Budget of wall time, in minutes.", rich_help_panel="Budgets")
+]
+Usd = Annotated[
+    float | None, typer.Option(min=0.0001, help="Budget in US dollars.", rich_help_panel="Budgets")
+]
+Tokens = Annotated[
+    int | None, typer.Option(min=1, help="Budget of tokens, read and written.", rich_help_panel="Budgets")
+]
+Model = Annotated[str, typer.Option(help="Chat model of all roles; 'genetic' needs no key.")]
+ProposerModel = Annotated[
+    str | None, typer.Option(help="Another model for the proposer, or several with weights: a:2,b:1.")
+]
+CriticModel = Annotated[str | None, typer.Option(help="Another model for the critic.")]
+AnalystModel = Annotated[str | None, typer.Option(help="Another model for the analyst.")]
+ReplyTokens = Annotated[
+    int | None, typer.Option(min=16, help="The most that a model may write in one reply.")
+]
+ReplySeconds = Annotated[
+    float, typer.Option(min=1, help="How long a model may keep silent before it is asked again.")
+]
+
 
 def emit(value: Any) -> None:
     """JSON on standard output."""

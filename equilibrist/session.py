@@ -8,77 +8,112 @@ journal under a key before it is used; resuming is running the same loop over th
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
 
+from agents.ensemble import choose, members
+from agents.errors import ModelError
 from agents.graph import run_experiment
 from agents.models import open_model
 from agents.state import Bench
+from equilibrist.budget import End, Halted, Meter
 from equilibrist.config import Config
 from equilibrist.errors import Failed
 from equilibrist.live import Watch
+from equilibrist.steer import Inbox
 from memory.archive import Archive
 from memory.journal import Journal
-from memory.records import Baseline, Experiment, Lesson, program_id
+from memory.records import Baseline, Experiment, Lesson, Proposal, Verdict, program_id
 from memory.store import Memory
 from problems import PROBLEMS
 from sandbox.job import Sandbox
 from tools.evaluation import Evaluator, bar_of
 
-End = Literal["done", "time", "interrupted"]
-ROLES = ("proposer", "critic", "analyst")
+Models = Mapping[str, BaseChatModel]
+"""By name."""
 
 
 @dataclass(frozen=True)
-class Stop:
-    """Asked before every new experiment: is there reason to start no more?"""
+class Control:
+    """What may end or steer a session from outside."""
 
-    deadline: float | None
-    """On the monotonic clock."""
+    meter: Meter
+    inbox: Inbox
     asked: threading.Event
     """Set by Ctrl-C."""
 
     def reason(self) -> End | None:
+        """Why no new experiment may begin, if so."""
         if self.asked.is_set():
             return "interrupted"
-        return "time" if self.deadline is not None and time.monotonic() > self.deadline else None
+        return "paused" if self.inbox.pausing() else self.meter.reason()
+
+    def check(self) -> None:
+        """Raises Halted when the session is to end."""
+        if reason := self.reason():
+            raise Halted(reason)
 
 
-def conduct(
-    journal: Journal, config: Config, memory: Memory, sandbox: Sandbox, watch: Watch, asked: threading.Event
-) -> End:
-    """Run, or go on with, the session in ``journal`` until its end or until ``asked`` is set."""
+@dataclass(frozen=True)
+class Parts:
+    """What a session is made of."""
+
+    journal: Journal
+    config: Config
+    memory: Memory
+    sandbox: Sandbox
+    models: Models
+    watch: Watch
+    control: Control
+
+
+def conduct(parts: Parts) -> End:
+    """Run, or go on with, the session in the journal until its end or until something stops it.
+
+    Raises:
+        ModelError: a model is gone. What was in flight has come to rest and is kept.
+    """
+    journal, config, watch, control = parts.journal, parts.config, parts.watch, parts.control
     problem = PROBLEMS[config.problem]
-    evaluator = Evaluator(problem, sandbox, journal.recorded)
-    deadline = None if config.minutes is None else time.monotonic() + 60.0 * config.minutes
-    stop = Stop(deadline, asked)
+    evaluator = Evaluator(problem, parts.sandbox, journal.recorded)
     baselines = judge_baselines(journal, evaluator, config.parallel, watch)
     archive = Archive.of(journal)
     bar = bar_of([baseline.result for baseline in baselines])
     bench = Bench(
         problem=problem,
         archive=archive,
-        models=open_models(config),
+        models={},
         recorded=journal.recorded,
         recall=lambda query, limit: [],
         smoke=evaluator.smoke,
         evaluate=partial(evaluator.evaluate, games=problem.walls["train"], bar=bar),
         seed=config.seed,
+        pay=control.meter.pay,
+        stage=watch.stage,
+        approve=partial(_approval, control, watch) if config.approve else None,
     )
     for experiment in archive.experiments:
         watch.experiment(experiment)
-    return _window(bench, memory, config, stop, partial(_record, journal, memory, watch))
+    return _Window(bench, parts).run()
 
 
-def open_models(config: Config) -> dict[str, BaseChatModel]:
-    """One chat model per role. Raises ModelError when one cannot be had."""
-    return {role: open_model(getattr(config, role), role, config.seed) for role in ROLES}
+def open_models(config: Config) -> Models:
+    """Every chat model that the session may ask. Raises ModelError when one cannot be had."""
+    roles = [*((name, "proposer") for name in members(config.proposer))]
+    roles += [(config.critic, "critic"), (config.analyst, "analyst")]
+    return {
+        name: open_model(name, role, config.seed, config.reply_tokens, config.reply_seconds)
+        for name, role in reversed(roles)
+    }
+
+
+def _approval(control: Control, watch: Watch, number: int, proposal: Proposal) -> Verdict:
+    watch.say(f"Experiment {number} waits for you: equilibrist approve {watch.session}")
+    return control.inbox.verdict(number, proposal, control.check)
 
 
 def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch: Watch) -> list[Baseline]:
@@ -111,54 +146,97 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
         return list(pool.map(judge, evaluator.problem.baselines.items()))
 
 
-def _window(
-    bench: Bench, memory: Memory, config: Config, stop: Stop, record: Callable[[Experiment, Archive], None]
-) -> End:
-    """Keep ``parallel`` experiments in flight; hand them to ``record`` in order of number."""
-    archive = bench.archive
-    known = {experiment.number for experiment in archive.experiments}
-    recorded = next(n for n in range(config.experiments + 1) if n + 1 not in known)
-    started = recorded
-    finished: dict[int, Experiment] = {}
-    running: set[Future[Experiment]] = set()
-    pool = ThreadPoolExecutor(config.parallel, thread_name_prefix="experiment")
-    try:
-        while recorded < config.experiments:
-            while started < min(config.experiments, recorded + config.parallel) and stop.reason() is None:
-                started += 1
-                running.add(
-                    pool.submit(
-                        run_experiment, started, _view(bench, archive, memory, started - config.parallel)
-                    )
-                )
-            if not running:
-                return stop.reason() or "done"
-            done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-            finished |= {experiment.number: experiment for experiment in (future.result() for future in done)}
-            while recorded + 1 in finished:
-                recorded += 1
-                archive = archive.grown(finished.pop(recorded))
-                record(archive.experiments[-1], archive)
-        return "done"
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+class _Window:
+    """Keeps ``parallel`` experiments in flight and writes them down in order of number."""
+
+    def __init__(self, bench: Bench, parts: Parts) -> None:
+        self.bench, self.parts = bench, parts
+        self.total, self.parallel = parts.config.experiments, parts.config.parallel
+        self.ensemble = members(parts.config.proposer)
+        known = {experiment.number for experiment in bench.archive.experiments}
+        self.recorded = next(n for n in range(self.total + 1) if n + 1 not in known)
+        self.started = self.recorded
+        first = max(0, self.recorded + 1 - self.parallel)
+        self.seen = {n: bench.archive.upto(n) for n in range(first, self.recorded + 1)}
+        """What the experiments still to begin may see, by the last experiment in it."""
+        self.finished: dict[int, Experiment] = {}
+        self.running: set[Future[Experiment]] = set()
+        self.end: End | None = None
+        self.lost: ModelError | None = None
+
+    def run(self) -> End:
+        pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="experiment")
+        try:
+            while self.recorded < self.total:
+                while self._may_begin():
+                    self._begin(pool)
+                if not self.running:
+                    break
+                done, self.running = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._settle(future)
+                while self.recorded + 1 in self.finished:
+                    self._write()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        if self.lost:
+            raise self.lost
+        return "done" if self.recorded >= self.total else self.end or self.parts.control.reason() or "done"
+
+    def _may_begin(self) -> bool:
+        room = self.started < min(self.total, self.recorded + self.parallel)
+        return room and self.end is None and self.parts.control.reason() is None
+
+    def _begin(self, pool: ThreadPoolExecutor) -> None:
+        self.started += 1
+        number, upto = self.started, max(0, self.started - self.parallel)
+        archive, config, models = self.seen[upto], self.parts.config, self.parts.models
+        begun = self.parts.control.inbox.begin(number)
+        proposer = choose(self.ensemble, archive, config.seed, number)
+
+        def recall(query: str, limit: int) -> list[Lesson]:
+            return [found.lesson for found in self.parts.memory.recall(query, k=limit, upto=upto)]
+
+        bench = replace(
+            self.bench,
+            archive=archive,
+            recall=recall,
+            steering=begun.steering,
+            models={
+                "proposer": models[proposer],
+                "critic": models[config.critic],
+                "analyst": models[config.analyst],
+            },
+        )
+        self.running.add(pool.submit(run_experiment, number, bench, begun.given))
+
+    def _settle(self, future: Future[Experiment]) -> None:
+        """Take in an experiment that ended. One that was halted comes again when the session is resumed."""
+        try:
+            experiment = future.result()
+            self.finished[experiment.number] = experiment
+        except Halted as halted:
+            self.end = self.end or halted.reason
+        except ModelError as lost:
+            self.end = "model lost"
+            self.lost = self.lost or lost
+            self.parts.control.meter.halt("model lost")
+
+    def _write(self) -> None:
+        self.recorded += 1
+        archive = self.seen[self.recorded - 1].grown(self.finished.pop(self.recorded))
+        self.seen[self.recorded] = archive
+        self.seen.pop(self.recorded - self.parallel, None)
+        _record(self.parts, archive.experiments[-1], archive)
 
 
-def _view(bench: Bench, archive: Archive, memory: Memory, upto: int) -> Bench:
-    """The bench of an experiment that may know the session up to experiment ``upto``."""
-
-    def recall(query: str, limit: int) -> list[Lesson]:
-        return [found.lesson for found in memory.recall(query, k=limit, upto=max(0, upto))]
-
-    return replace(bench, archive=archive.upto(upto), recall=recall)
-
-
-def _record(journal: Journal, memory: Memory, watch: Watch, experiment: Experiment, archive: Archive) -> None:
+def _record(parts: Parts, experiment: Experiment, archive: Archive) -> None:
     """The one place where an experiment enters the journal, after the lessons drawn from it."""
+    journal, memory = parts.journal, parts.memory
     drafts = experiment.analysis.lessons if experiment.analysis else ()
     experiment = experiment.model_copy(update={"lesson_ids": memory.learn(experiment, drafts)})
     memory.credit(experiment, archive.improvement(experiment))
     if experiment.proposal:
         journal.save_program(experiment.proposal.source)
-    journal.append("experiment", str(experiment.number), **experiment.model_dump(mode="json"))
-    watch.experiment(experiment)
+    journal.recorded("experiment", str(experiment.number), lambda: experiment.model_dump(mode="json"))
+    parts.watch.experiment(experiment)

@@ -13,12 +13,15 @@ from types import FrameType
 from rich.console import Console
 
 from agents.errors import ModelError
-from equilibrist.config import Config, session_record
+from agents.prices import Prices, listed, price_of, read
+from equilibrist.budget import Meter, spent_by, total
+from equilibrist.config import BUDGETS, Config, session_record
 from equilibrist.errors import Failed, Usage
 from equilibrist.evaluate import find_problem
 from equilibrist.home import find_session, new_session, open_home
 from equilibrist.live import Watch
-from equilibrist.session import conduct, open_models
+from equilibrist.session import Control, Models, Parts, conduct, open_models
+from equilibrist.steer import Inbox
 from memory.embedder import Cached, Embedder, local_embedder
 from memory.gathering import take_snapshot
 from memory.journal import Journal
@@ -34,40 +37,55 @@ def start(home: Path, config: Config, quiet: bool) -> tuple[str, str]:
     """A new session. Returns its name and why it ended. A mistake leaves no session behind."""
     home = open_home(home)
     find_problem(config.problem)
-    _can_be_had(config)
+    models = _can_be_had(home, config)
     with _watched(config, quiet) as (watch, sandbox):
         run = run_identity(config.problem, config.seed, config.identity())
         snapshot = take_snapshot(home, run).model_dump(mode="json")
         folder = new_session(home, config.problem)
         with Journal.create(folder, session_record(config, run=run, memory=snapshot)) as journal:
-            return folder.name, _conduct(home, journal, config, sandbox, watch)
+            return folder.name, _conduct(home, journal, config, sandbox, models, watch)
 
 
 def resume(
-    home: Path, name: str, experiments: int | None, minutes: float | None, salvage: bool, quiet: bool
+    home: Path, name: str, budgets: dict[str, float | int | None], salvage: bool, quiet: bool
 ) -> tuple[str, str]:
-    """Go on with a session, perhaps to a new total of experiments."""
+    """Go on with a session, perhaps with other budgets (of ``BUDGETS``; None leaves one as it was)."""
     home = open_home(home)
     with Journal.open(find_session(home, name), salvage=salvage) as journal:
         config = Config.model_validate(journal.session["config"])
-        config = config.model_copy(update={"minutes": minutes})
-        if experiments is not None:
-            config = config.model_copy(update={"experiments": experiments})
-        _can_be_had(config)
+        changed = {name: budgets.get(name) for name in BUDGETS if budgets.get(name) is not None}
+        config = config.model_copy(update={"minutes": None, **changed})
+        models = _can_be_had(home, config)
         with _watched(config, quiet) as (watch, sandbox):
             for line in journal.lost:
                 watch.say(f"Set aside in journal.bad: {line}")
-            return journal.folder.name, _conduct(home, journal, config, sandbox, watch)
+            return journal.folder.name, _conduct(home, journal, config, sandbox, models, watch)
 
 
-def _can_be_had(config: Config) -> None:
-    """Raises Usage before anything is written when there is no such sandbox or a model lacks its key."""
+def _can_be_had(home: Path, config: Config) -> Models:
+    """The models. Raises Usage before anything is written when there is no such sandbox, a model lacks its
+    key, or a budget in dollars is set and a model has no price."""
     if config.sandbox not in ("auto", *SANDBOXES):
         raise Usage(f"There is no sandbox '{config.sandbox}'. Known: auto, {', '.join(SANDBOXES)}.")
     try:
-        open_models(config)
+        models = open_models(config)
+        prices = prices_of(home)
     except ModelError as error:
         raise Usage(str(error)) from None
+    unpriced = [name for name in models if price_of(name, prices) is None]
+    if config.usd is not None and unpriced:
+        raise Usage(
+            f"No price is known for {', '.join(unpriced)}, so --usd could not be kept. Write {home}/prices.json: "
+            f'{{"models": {{"{unpriced[0]}": {{"input": 0.5, "output": 1.5}}}}}} in US dollars per million tokens '
+            "(0 for a model of your own), or use --tokens."
+        )
+    return models
+
+
+def prices_of(home: Path) -> Prices:
+    """The table that comes with the program, under the home's own. Raises ModelError."""
+    own = home / "prices.json"
+    return {**listed(), **(read(own) if own.exists() else {})}
 
 
 @contextmanager
@@ -75,7 +93,7 @@ def _watched(config: Config, quiet: bool) -> Iterator[tuple[Watch, Sandbox]]:
     """A live view and a running sandbox. Raises Failed when no sandbox works."""
     console = Console(stderr=quiet, highlight=False)
     with ExitStack() as stack:
-        watch = stack.enter_context(Watch(console, config.experiments, quiet))
+        watch = stack.enter_context(Watch(console, config, quiet))
         try:
             yield (
                 watch,
@@ -94,16 +112,21 @@ def _embedder(home: Path) -> Embedder:
     return Cached(local_embedder(), home / "memory" / "vectors")
 
 
-def _conduct(home: Path, journal: Journal, config: Config, sandbox: Sandbox, watch: Watch) -> str:
+def _conduct(
+    home: Path, journal: Journal, config: Config, sandbox: Sandbox, models: Models, watch: Watch
+) -> str:
+    watch.session = journal.folder.name
     watch.say(f"Session {journal.folder.name} in {journal.folder}")
     memory = open_memory(home, journal)
     if memory.note:
         watch.say(memory.note)
     prove(sandbox, journal, watch)
     journal.append("started", sandbox=sandbox.name)
+    meter = Meter(config, prices_of(home), total(spent_by(journal)), watch.spend)
     try:
         with _interruptible() as asked:
-            reason = conduct(journal, config, memory, sandbox, watch, asked)
+            control = Control(meter, Inbox(journal), asked)
+            reason = conduct(Parts(journal, config, memory, sandbox, models, watch, control))
     except ModelError as error:
         journal.append("ended", reason="model lost", message=str(error))
         raise Failed(f"{error} Go on later with: equilibrist resume {journal.folder.name}") from None

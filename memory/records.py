@@ -35,6 +35,7 @@ class Proposal(Record):
 class Verdict(Record):
     decision: Decision
     reasons: str
+    by: Literal["critic", "human"] = "critic"
 
 
 class Result(Record):
