@@ -36,8 +36,8 @@ PROGRAM = "program.py"
 REQUEST, REPLY, CONTROL = 3, 4, 5
 """Descriptors of a candidate. Besides them it has an empty standard input and its output pipe."""
 PRELOADED = """
-bisect collections copy dataclasses decimal encodings.idna enum fractions functools heapq itertools json math
-numpy.fft numpy.linalg numpy.random operator random re statistics string time typing torch.nn.functional
+bisect collections copy dataclasses decimal encodings.idna enum fractions functools heapq itertools json
+math numpy.fft numpy.linalg numpy.random operator random re statistics string time typing
 """.split()
 """What a program may import although native code can no longer be loaded then."""
 MESSAGE_CHARACTERS = 4000
@@ -51,8 +51,8 @@ def main() -> None:
         pass  # from here on no descriptor that matters has a number that a candidate's will take
     connection = _connect(options.socket)
     _warm_up()
-    shield = harden.Shield(tuple(filter(None, options.layers.split(","))))
-    harden.become(options.uid)
+    shield = harden.Shield(filter(None, options.layers.split(",")), options.uid)
+    harden.protect()
     connection.send(json.dumps({"python": sys.version.split()[0], "torch": torch.__version__}).encode())
     rules: dict[str, dict[str, Any]] = {}
     while True:
@@ -83,7 +83,7 @@ def _learn(rules: dict[str, dict[str, Any]], source: str) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sandbox.candidate")
     parser.add_argument("--socket", required=True, help="descriptor or path of the referee's socket")
-    parser.add_argument("--uid", type=int, help="user to become after the imports")
+    parser.add_argument("--uid", type=int, help="user that candidates become")
     parser.add_argument("--own-pids", action="store_true", help="every process of this user in sight is ours")
     parser.add_argument("--layers", default="", help="seccomp,landlock: what must work; empty for neither")
     return parser.parse_args()

@@ -46,25 +46,27 @@ PROT_EXEC = 4
 
 
 class Shield:
-    """Seccomp filter and landlock rules, built once; ``layers`` says which must work.
+    """System call filter and landlock rules, built once; ``layers`` says which: ``seccomp``, ``landlock``, or
+    ``landlock?``, which leaves it out where the kernel has none. Its forks become user ``uid`` if given.
 
-    A name that ends in ``?`` is left out where the kernel or a library lacks it. Raises OSError, ImportError
-    or RuntimeError when a layer that must work does not.
+    Raises OSError, ImportError or RuntimeError when a layer does not work.
     """
 
-    def __init__(self, layers: Iterable[str]) -> None:
+    def __init__(self, layers: Iterable[str], uid: int | None) -> None:
         builders = {"landlock": _landlock, "seccomp": _seccomp}
         self.built: dict[str, Any] = {}
+        self._uid = uid
         for layer in layers:
             name = layer.removesuffix("?")
-            try:
+            if name == layer or has_landlock():
                 self.built[name] = builders[name]()
-            except (OSError, ImportError, RuntimeError):
-                if name == layer:
-                    raise
 
     def raise_(self, first_free: int, memory_mb: int, cpu_seconds: float) -> None:
         """Confine the calling process for good; descriptors from ``first_free`` on are closed."""
+        if self._uid is not None:
+            os.setgroups([])
+            os.setresgid(self._uid, self._uid, self._uid)
+            os.setresuid(self._uid, self._uid, self._uid)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         prctl(PR_SET_DUMPABLE, 1)  # or /proc/self would be root's
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -84,13 +86,9 @@ def prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
 
 
-def become(uid: int | None) -> None:
-    """Make the zygote safe from its forks, as user ``uid`` if given: it dies with its parent, inherits their
-    orphans, and cannot be read or traced by a process of its own user."""
-    if uid is not None:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+def protect() -> None:
+    """Make the zygote safe from its forks: it dies with its parent, inherits their orphans, and cannot be
+    read or traced by a process of its own user."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)
@@ -186,6 +184,16 @@ def _seccomp() -> Any:
     return rules
 
 
+def has_landlock() -> bool:
+    """Whether the kernel has landlock, switched on."""
+    import landlock
+
+    try:
+        return bool(landlock.landlock_abi_version())
+    except OSError:
+        return False
+
+
 def _landlock() -> Any:
     import landlock
 
@@ -200,7 +208,7 @@ def importable() -> list[Path]:
     """Files and folders that an import of :data:`PACKAGES` or of the standard library may read."""
     stdlib = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")}
     files = [path for folder in stdlib for path in folder.iterdir()]
-    files = [path for path in files if path.name not in ("site-packages", "dist-packages")]
+    files = [path for path in files if path.exists() and path.name not in ("site-packages", "dist-packages")]
     return files + site_packages()
 
 

@@ -135,22 +135,25 @@ def _interpreter() -> str:
 def _namespaces() -> list[str]:
     """Bubblewrap's options: all namespaces, nothing of the host but Python and its libraries, read-only."""
     words = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-    words += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+    words += ["--as-pid-1", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     if os.geteuid() == 0:  # to become nobody: a real one, whom the limits bind, unlike root in a namespace
-        words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+        words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
     else:
         words += ["--unshare-user"]
-    for folder in SYSTEM:
-        words += ["--ro-bind-try", folder, folder]
     stdlib = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix})
     library = Path(sysconfig.get_config_var("LIBDIR") or "", str(sysconfig.get_config_var("LDLIBRARY")))
-    for name in (stdlib, _interpreter(), *([str(library)] if library.suffix != ".a" else [])):
-        words += ["--ro-bind-try", name, name]
+    before = [*SYSTEM, stdlib, _interpreter(), *([str(library)] if library.suffix != ".a" else [])]
+    packages = [str(path) for path in harden.site_packages()]
+    parents = {parent for path in (*before, *packages, "/app/sandbox/x") for parent in Path(path).parents}
+    for parent in sorted(parents)[1:]:
+        words += ["--dir", str(parent)]  # or bubblewrap would make them unreadable to any other user
+    for path in before:
+        words += ["--ro-bind-try", path, path]
     for name in ("site-packages", "dist-packages"):
         if Path(stdlib, name).is_dir():
-            words += ["--tmpfs", str(Path(stdlib, name))]
-    for path in harden.site_packages():
-        words += ["--ro-bind", str(path), str(path)]
+            words += ["--tmpfs", f"{stdlib}/{name}"]
+    for path in packages:
+        words += ["--ro-bind", path, path]
     for name in HALF:
         words += ["--ro-bind", str(ROOT / "sandbox" / name), f"/app/sandbox/{name}"]
     words += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/"]
