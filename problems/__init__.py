@@ -1,6 +1,7 @@
 """What is researched: every problem by name. Imports nothing of ours from outside this folder."""
 
+from problems.metasolver import PROBLEM as METASOLVER
 from problems.problem import Problem
 from problems.regret import PROBLEM as REGRET
 
-PROBLEMS: dict[str, Problem] = {problem.name: problem for problem in (REGRET,)}
+PROBLEMS: dict[str, Problem] = {problem.name: problem for problem in (REGRET, METASOLVER)}

@@ -1,0 +1,119 @@
+"""The referee half: PSRO with exact best responses and exact payoffs. Never runs a program."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from problems.games.layout import arrange
+from problems.games.psro import Population
+from problems.games.tables import from_bytes
+from problems.problem import CandidateError
+
+TRAIN, EVALUATE = 0, 1
+"""Operations of the candidate."""
+MOST_PAYOFFS = 16_000_000
+"""Payoffs of all players together (128 MB): with four players a population ends at 44 strategies."""
+TOLERANCE = 1e-6
+"""How far from one a mixture may sum before it is refused."""
+
+
+class Candidate(Protocol):
+    def open(
+        self, setup: dict[str, Any], arrays: list[tuple[str, str, tuple[int, ...]]]
+    ) -> dict[str, np.ndarray]: ...
+
+    def call(self, operation: int) -> None: ...
+
+
+def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict[str, list[float]]:
+    """Policy-space response oracles (Lanctot et al. 2017): populations grow by one best response an epoch.
+
+    In epoch e every player has e strategies, the first of them the uniform policy; the rule's training
+    mixtures say whom the next best responses are trained against. Nothing here is random, and ties between
+    best actions are played uniformly.
+
+    Args:
+        game: what ``compile.pack`` gave.
+        settings: ``checkpoints``, ascending epochs in which the rule's evaluation mixtures are judged; the
+            last one that ``MOST_PAYOFFS`` allows ends the run.
+
+    Returns:
+        Equally long series, one number per checkpoint: ``epochs``; ``exploitability`` of the evaluation
+        mixtures (NashConv / players); and ``value_1`` .. ``value_N``, each player's expected payoff.
+
+    Raises:
+        CandidateError: the candidate failed; ``artifact`` holds the series up to there.
+    """
+    arranged = arrange(from_bytes(game))
+    players = arranged.players
+    checkpoints = [epoch for epoch in settings["checkpoints"] if epoch <= largest_population(players)]
+    names = ["epochs", "exploitability", *(f"value_{player + 1}" for player in range(players))]
+    series: dict[str, list[float]] = {name: [] for name in names}
+    try:
+        table = _Table(candidate, Population(arranged, checkpoints[-1]))
+        for epoch in range(1, checkpoints[-1] + 1):
+            table.show()
+            if epoch in checkpoints:
+                gains, values = table.population.gains(table.mixture(EVALUATE))
+                numbers = [epoch, float(gains.sum()) / players, *values.tolist()]
+                for name, number in zip(names, numbers, strict=True):
+                    series[name].append(number)
+            if epoch < checkpoints[-1]:
+                table.population.grow(table.mixture(TRAIN))
+    except CandidateError as error:
+        error.artifact = series
+        raise
+    return series
+
+
+def largest_population(players: int) -> int:
+    """Strategies per player that ``MOST_PAYOFFS`` leaves room for."""
+    size = 1
+    while players * (size + 1) ** players <= MOST_PAYOFFS:
+        size += 1
+    return size
+
+
+class _Table:
+    """The population, and what the candidate sees of it."""
+
+    def __init__(self, candidate: Candidate, population: Population) -> None:
+        self.candidate, self.population = candidate, population
+        players, capacity = population.players, population.capacity
+        shared = candidate.open(
+            {"players": players},
+            [
+                ("payoffs", "float64", (players,) + (capacity,) * players),
+                ("mixtures", "float64", (players, capacity)),
+                ("size", "int64", (1,)),
+            ],
+        )
+        self.payoffs, self.mixtures, self.size = shared["payoffs"], shared["mixtures"], shared["size"]
+
+    def show(self) -> None:
+        """The payoffs of the newest strategies, written once and never read back."""
+        self.population.fill(self.payoffs)
+        self.size[0] = self.population.size
+
+    def mixture(self, operation: int) -> np.ndarray:
+        """Realisation plans of the candidate's mixtures. Raises CandidateError."""
+        self.candidate.call(operation)
+        weights = self.mixtures[:, : self.population.size].copy()
+        total = weights.sum(axis=1, keepdims=True)
+        if not (np.isfinite(weights).all() and (weights >= 0.0).all() and (abs(total - 1.0) <= TOLERANCE).all()):
+            raise CandidateError("invalid", _fault(("train", "evaluate")[operation], weights))
+        return self.population.mixture(weights / total)
+
+
+def _fault(method: str, weights: np.ndarray) -> str:
+    for player, own in enumerate(weights, 1):
+        shown = ", ".join(f"{weight:.6g}" for weight in own[:8]) + (", ..." if len(own) > 8 else "")
+        if not np.isfinite(own).all():
+            return f"{method} returned a mixture that is not finite for player {player}: [{shown}]"
+        if (own < 0.0).any():
+            return f"{method} returned a negative weight for player {player}: [{shown}]"
+        if not abs(own.sum() - 1.0) <= TOLERANCE:
+            return f"{method} returned a mixture that sums to {own.sum():.9g}, not 1, for player {player}: [{shown}]"
+    raise AssertionError("a valid mixture was refused")
