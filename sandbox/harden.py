@@ -21,7 +21,7 @@ from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 OPEN_FILES = 64
-PACKAGES = ("torch", "numpy", "numba", "pyseccomp", "landlock")
+PACKAGES = ("torch", "numpy", "numba", "scipy", "pyseccomp", "landlock")
 """What candidate and zygote import, besides the standard library."""
 
 # An allow-list: what is not named here fails with EPERM, system calls of future kernels included. No call
