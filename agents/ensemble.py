@@ -1,4 +1,4 @@
-"""Several models as one proposer: the choice among them moves to those whose programs improve on their parent.
+"""Several models as one proposer: the choice moves to those whose programs improve on their parent.
 
 Thompson 1933: a rate of success is drawn for each model from its Beta posterior. As in the genetic
 researcher's choice of operators, the drawn rate times the user's weight weighs a random choice instead of

@@ -115,7 +115,7 @@ class Meter:
         return "budget" if dear or many else None
 
     def pay(self, model: str, size: int, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """A reply with its cost, ``usd`` (None when the price is unknown). Raises Halted before it is asked."""
+        """A reply with its cost, ``usd`` (None when the price is unknown). Raises Halted instead."""
         price = price_of(model, self._prices)
         with self._admitted(model, size):
             reply = ask()

@@ -9,7 +9,10 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from equilibrist.cli_again import app as again_app
 from equilibrist.cli_memory import app as memory_app
+from equilibrist.cli_reproduce import app as reproduce_app
+from equilibrist.cli_steer import app as steer_app
 from equilibrist.errors import Failed, Usage
 from equilibrist.options import (
     HOME,
@@ -35,6 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(steer_app)
+app.add_typer(again_app)
+app.add_typer(reproduce_app)
 app.add_typer(memory_app, name="memory")
 
 
@@ -101,7 +107,7 @@ def run(
         critic=critic_model or model,
         analyst=analyst_model or model,
     )
-    _session(start(home, config, quiet=as_json), home, as_json)
+    finish(start(home, config, quiet=as_json), home, as_json)
 
 
 @app.command()
@@ -119,10 +125,10 @@ def resume(
     from equilibrist.start import resume as go_on
 
     budgets = {"experiments": experiments, "minutes": minutes, "usd": usd, "tokens": tokens}
-    _session(go_on(home, session, budgets, salvage, quiet=as_json), home, as_json)
+    finish(go_on(home, session, budgets, salvage, quiet=as_json), home, as_json)
 
 
-def _session(ended: tuple[str, str], home: Path, as_json: bool) -> None:
+def finish(ended: tuple[str, str], home: Path, as_json: bool) -> None:
     """Show the session that just ended."""
     session, reason = ended
     show(session, all_of_it=False, home=home, as_json=as_json)

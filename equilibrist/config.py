@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
+from problems import PROBLEMS
 from sandbox.job import Record
 
 VERSIONED = (
@@ -76,6 +77,7 @@ def session_record(config: Config, **more: Any) -> dict[str, Any]:
     return {
         "problem": config.problem,
         "config": config.model_dump(mode="json"),
+        "baselines": list(PROBLEMS[config.problem].baselines),
         "versions": versions(),
         **more,
     }

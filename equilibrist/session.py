@@ -103,12 +103,16 @@ def conduct(parts: Parts) -> End:
 
 def open_models(config: Config) -> Models:
     """Every chat model that the session may ask. Raises ModelError when one cannot be had."""
-    roles = [*((name, "proposer") for name in members(config.proposer))]
-    roles += [(config.critic, "critic"), (config.analyst, "analyst")]
     return {
         name: open_model(name, role, config.seed, config.reply_tokens, config.reply_seconds)
-        for name, role in reversed(roles)
+        for name, role in model_names(config).items()
     }
+
+
+def model_names(config: Config) -> dict[str, str]:
+    """The models of a session, each with a role that it plays."""
+    proposers = {name: "proposer" for name in members(config.proposer)}
+    return {config.analyst: "analyst", config.critic: "critic", **proposers}
 
 
 def _approval(control: Control, watch: Watch, number: int, proposal: Proposal) -> Verdict:
@@ -117,17 +121,19 @@ def _approval(control: Control, watch: Watch, number: int, proposal: Proposal) -
 
 
 def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch: Watch) -> list[Baseline]:
-    """Every baseline on the train games, by the path that candidates take.
+    """Every baseline of the session on the train games, by the path that candidates take. Those that the
+    problem gained since the session began are not among them.
 
     Raises:
         Failed: a baseline did not run; then nothing else would.
     """
-    games = evaluator.problem.walls["train"]
+    games, sources = evaluator.problem.walls["train"], evaluator.problem.baselines
 
-    def judge(item: tuple[str, str]) -> Baseline:
-        name, source = item
-
+    def judge(name: str) -> Baseline:
         def compute() -> dict[str, object]:
+            if name not in sources:
+                raise Failed(f"The session began with a baseline {name}, which the problem no longer has.")
+            source = sources[name]
             journal.save_program(source)
             result = evaluator.evaluate(source, games)
             if result.status != "ok":
@@ -143,7 +149,7 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
         return baseline
 
     with ThreadPoolExecutor(parallel, thread_name_prefix="baseline") as pool:
-        return list(pool.map(judge, evaluator.problem.baselines.items()))
+        return list(pool.map(judge, journal.session.get("baselines", sources)))
 
 
 class _Window:
@@ -191,7 +197,11 @@ class _Window:
         self.started += 1
         number, upto = self.started, max(0, self.started - self.parallel)
         archive, config, models = self.seen[upto], self.parts.config, self.parts.models
-        begun = self.parts.control.inbox.begin(number)
+        try:
+            begun = self.parts.control.inbox.begin(number)
+        except Halted as halted:
+            self.end = halted.reason
+            return
         proposer = choose(self.ensemble, archive, config.seed, number)
 
         def recall(query: str, limit: int) -> list[Lesson]:
@@ -216,7 +226,8 @@ class _Window:
             experiment = future.result()
             self.finished[experiment.number] = experiment
         except Halted as halted:
-            self.end = self.end or halted.reason
+            if halted.reason != "done":  # where a replay's record of one experiment ends, others may go on
+                self.end = self.end or halted.reason
         except ModelError as lost:
             self.end = "model lost"
             self.lost = self.lost or lost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from equilibrist.budget import spent_by, total
 from equilibrist.home import session_folders
 from equilibrist.lessons import line as lesson_line
 from equilibrist.render import STATUS_STYLE, figure, log10, safe, sparkline
@@ -134,6 +136,11 @@ def show(
     config = journal.session.get("config", {})
     console.print(Text(f"Session {session}", style="bold"), Text(_settings(config), style="dim"))
     console.print(Text(f"{counts(archive)}; {state(journal)}"))
+    shares = spent_by(journal)
+    if total(shares).tokens:
+        console.print(Text(f"Spent {total(shares)}"))
+        for (role, model), part in shares.items():
+            console.print(Text(f"  {role} {safe(model)}: {part}", style="dim"))
     if archive.leaderboard:
         console.print(leaderboard(archive))
     best = next((entry for entry in archive.leaderboard if entry.number is not None), None)
@@ -163,6 +170,15 @@ def next_steps(session: str, problem: str, best: Entry | None) -> Iterable[str]:
         yield f"  equilibrist transcript {session} --experiment {best.number}   how the best one came about"
         yield f"  equilibrist evaluate {problem} {session}/{best.program_id}   judge it again"
     yield '  equilibrist memory query "what helped?"          what was learnt, with its evidence'
+
+
+def cost(journal: Journal) -> dict[str, Any]:
+    """What the replies took, in all and by role and model."""
+    shares = spent_by(journal)
+    return {
+        **asdict(total(shares)),
+        "shares": [{"role": role, "model": model, **asdict(part)} for (role, model), part in shares.items()],
+    }
 
 
 def state(journal: Journal) -> str:
@@ -228,6 +244,7 @@ def summary(journal: Journal, lessons: Sequence[Lesson]) -> dict[str, Any]:
         "session": journal.folder.name,
         "state": state(journal),
         **journal.session,
+        "cost": cost(journal),
         "leaderboard": [_row(entry) for entry in archive.leaderboard],
         "experiments": [
             {

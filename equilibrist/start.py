@@ -75,9 +75,9 @@ def _can_be_had(home: Path, config: Config) -> Models:
     unpriced = [name for name in models if price_of(name, prices) is None]
     if config.usd is not None and unpriced:
         raise Usage(
-            f"No price is known for {', '.join(unpriced)}, so --usd could not be kept. Write {home}/prices.json: "
-            f'{{"models": {{"{unpriced[0]}": {{"input": 0.5, "output": 1.5}}}}}} in US dollars per million tokens '
-            "(0 for a model of your own), or use --tokens."
+            f"No price is known for {', '.join(unpriced)}, so --usd could not be kept. Use --tokens or write "
+            f'{home}/prices.json: {{"models": {{"{unpriced[0]}": {{"input": 0.5, "output": 1.5}}}}}} '
+            "in US dollars per million tokens (0 for a model of your own)."
         )
     return models
 

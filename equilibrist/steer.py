@@ -13,10 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from equilibrist.errors import Usage
+from memory.archive import Archive
 from memory.files import write_atomically
 from memory.journal import Journal
-from memory.records import Proposal, Verdict
+from memory.records import Proposal, Verdict, program_id
 from sandbox.job import Record
+from tools.novelty import similarity
 
 Kind = Literal["steer", "program", "approval"]
 PAUSE = "pause"
@@ -45,6 +48,40 @@ def pause(session: Path) -> None:
     """Ask the session to end as soon as what is in flight is done."""
     (session / "inbox").mkdir(exist_ok=True)
     (session / "inbox" / PAUSE).touch()
+
+
+def proposal(archive: Archive, source: str, hypothesis: str, parent: str) -> Proposal:
+    """A person's program as a proposal; ``parent`` is an id or a name, empty for the most similar program.
+
+    Raises:
+        Usage: the hypothesis is empty, or the archive has no such parent.
+    """
+    if not hypothesis.strip():
+        raise Usage("The hypothesis is empty. Say what the change should do, and what would refute it.")
+    entries = archive.entries
+    if parent:
+        known = entries.get(parent) or archive.named(parent)
+        if known is None:
+            raise Usage(f"There is no program {parent!r} in the session.")
+    else:
+        known = max(entries.values(), key=lambda entry: similarity(entry.source, source), default=None)
+    return Proposal(
+        program_id=program_id(source),
+        source=source,
+        hypothesis=hypothesis.strip(),
+        parent_id=known.program_id if known else None,
+        operator="human",
+    )
+
+
+def waiting(journal: Journal) -> dict[str, dict[str, Any]]:
+    """The programs that wait for a person, by the key under which to answer: {number, proposal}."""
+    decided = {event.key for event in journal.events("approval")}
+    left = {
+        json.loads(path.read_bytes())["key"] for path in (journal.folder / "inbox").glob("*.approval.json")
+    }
+    events = journal.events("waiting")
+    return {e.key: e.data for e in events if e.key and e.key not in decided | left}
 
 
 class Inbox:

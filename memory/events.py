@@ -29,12 +29,13 @@ class Event:
     data: dict[str, Any]
 
 
-def encode(n: int, kind: str, key: str | None, data: dict[str, Any]) -> bytes:
-    """One line without its newline, stamped with the time and closed by the sum of all that precedes.
+def encode(n: int, kind: str, key: str | None, data: dict[str, Any], time: str = "") -> bytes:
+    """One line without its newline, stamped with the time (now, if none is given) and closed by the sum of
+    all that precedes.
 
     Raises JournalError when ``data`` is not JSON.
     """
-    stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    stamp = time or datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     head = _json({"n": n, "time": stamp, "kind": kind, "key": key})
     line = f'{head[:-1]},"data":{redact(_json(data))}}}'
     try:
