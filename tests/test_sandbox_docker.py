@@ -177,7 +177,7 @@ for folder, _, _ in os.walk("/"):
         pass
 print(writable)
 try:
-    socket.create_connection(("1.1.1.1", 53), timeout=2)
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("192.0.2.1", 9))  # asks for a route, sends nothing
     print("connected")
 except OSError as error:
     print(error.strerror)
