@@ -15,7 +15,7 @@ by module path and never imported across the wall:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Wall = Literal["train", "dev", "sealed"]
@@ -75,3 +75,6 @@ class Problem:
     score: Callable[[Mapping[str, Mapping[str, Any]]], Score]
     """Artifacts by game (what ``rollout`` returned) -> score. A game that is missing because the
     evaluation stopped early is not in the mapping."""
+    horizons: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of other lengths than the default, by name: a program is confirmed at horizons that it was not
+    searched at, on dev and sealed games."""

@@ -168,7 +168,9 @@ class Kinds:
                 self._of_partner(node, name)
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 if self._is_context(node.func.value, name):
-                    self._learn(node.args[0], HELPERS.get(node.func.attr, (None, None))[0], name)
+                    taken = HELPERS.get(node.func.attr, (None, None))[0]
+                    self._learn(node.args[0], taken, name)
+                    self._spread(node.args[0], taken, name)
 
     def _spread(self, node: ast.AST, kind: str | None, method: str) -> None:
         """What makes up an array by sums and products, and is nothing known, is taken for such an array."""

@@ -29,7 +29,8 @@ STEPS = (1, 1, 1, 1, 2, 2, 3)
 TRIES = 60
 MOST_ANCESTORS = 4
 COMFORTABLE, LARGEST = 260, 480
-"""Syntax nodes of a rule: above the first, growing becomes improbable; above the second, impossible."""
+"""Syntax nodes of a rule: above the first, growing becomes improbable; above the second, impossible
+(a large parent may be varied, not enlarged)."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def identity(program: Program) -> str:
 
 
 def _is_acceptable(program: Program, parent: Program, random: Random) -> bool:
-    if program.size > LARGEST or undefined(program) or starved(program) - starved(parent):
+    if program.size > max(LARGEST, parent.size) or undefined(program) or starved(program) - starved(parent):
         return False
     if (parent.states and not program.states) or len(program.rules) < len(parent.rules):
         return False

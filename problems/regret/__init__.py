@@ -7,7 +7,7 @@ from pathlib import Path
 
 from problems.problem import Problem
 from problems.regret.check import check
-from problems.regret.score import CHECKPOINTS, score
+from problems.regret.score import checkpoints, score
 
 _FOLDER = Path(__file__).parent
 
@@ -22,18 +22,36 @@ def pack(name: str) -> bytes:
 PROBLEM = Problem(
     name="regret",
     statement=(_FOLDER / "statement.md").read_text(),
-    baselines={
-        name: (_FOLDER / "baselines" / f"{name}.py").read_text()
-        for name in ("cfr", "cfr_plus", "lcfr", "dcfr", "pcfr_plus", "dpcfr_plus")
-    },
+    baselines={path.stem: path.read_text() for path in sorted((_FOLDER / "baselines").glob("*.py"))},
     parent="cfr_plus",
     walls={
         "train": ("kuhn3", "leduc2", "goofspiel4", "liars_dice5"),
-        "dev": ("kuhn2", "goofspiel3", "liars_dice4"),
-        "sealed": ("kuhn4", "liars_dice6"),
+        "dev": (
+            "kuhn2",
+            "blotto5",
+            "sheriff2",
+            "goofspiel3",
+            "goofspiel4_imp",
+            "goofspiel3_3p",
+            "battleship2",
+            "liars_dice4",
+        ),
+        "sealed": (
+            "blotto10",
+            "blotto5_3p",
+            "sheriff3",
+            "kuhn4",
+            "battleship2_general",
+            "goofspiel5_imp",
+            "battleship3",
+            "liars_dice6",
+            "leduc3",
+            "goofspiel5",
+        ),
     },
     smoke=("kuhn2", "kuhn3"),
-    settings={"checkpoints": list(CHECKPOINTS), "alternating": True},
+    settings={"checkpoints": checkpoints(), "alternating": True},
+    horizons={str(t): {"checkpoints": checkpoints(t), "alternating": True} for t in (250, 4000)},
     smoke_settings={"checkpoints": [1, 20], "alternating": True},
     referee="problems.regret.referee",
     rule="problems.regret.rule",

@@ -8,12 +8,20 @@ from typing import Any
 
 from problems.problem import Score
 
-CHECKPOINTS = (32, 56, 100, 178, 316, 562, 1000)
-"""Quarter decades of iterations. Equal steps in log t weigh speed at every scale alike, while nobody can
-tune for one horizon; below 32 the rules hardly differ yet."""
+HORIZON = 1000
+"""Iterations for which rules are searched."""
 FLOOR = 1e-8
 """Exploitability below which a game counts as solved. It lies far above rounding (1e-14) and far below what
 matters in games with payoffs near one, so that no rule gains by polishing a small game that is done."""
+
+
+def checkpoints(horizon: int = HORIZON) -> list[int]:
+    """Seven iterations a quarter decade apart, the horizon last; for 1000: 32, 56, 100, 178, 316, 562, 1000.
+
+    Equal steps in log t weigh speed at every scale alike, while nobody can tune for one horizon; earlier
+    the rules hardly differ yet.
+    """
+    return [round(horizon * 10 ** (-k / 4)) for k in range(6, -1, -1)]
 
 
 def score(artifacts: Mapping[str, Mapping[str, Any]]) -> Score:
