@@ -101,7 +101,7 @@ def _own_gradient(
 
 
 @njit(_REAL(_INTS, _INTS, _INTS, _INTS, _FLOATS, _FLOATS, _FLOATS, _COUNT), cache=True)
-def _respond(
+def _respond(  # noqa: C901, PLR0913
     start: Any, cells: Any, base: Any, parent: Any, quality: Any, weight: Any, plan: Any, player: int
 ) -> float:
     """A best response, uniform over the actions whose values are equal to the last bit.
@@ -144,7 +144,8 @@ def _respond(
                 quality[parent[cell]] += value
     plan[empty] = 1.0
     for infoset in range(start[player], start[player + 1]):
-        low, s = np.int64(base[infoset]), np.int64(base[infoset])
+        low = np.int64(base[infoset])
+        s = int(low)
         first, last = np.int64(cells[infoset]), np.int64(cells[infoset + 1])
         size = (np.int64(base[infoset + 1]) - low) // (last - first)
         for cell in range(first, last):
@@ -156,7 +157,7 @@ def _respond(
 
 
 @njit
-def _gradient_along(
+def _gradient_along(  # noqa: PLR0913
     row: Any, column: Any, payoff: Any, plans: Any, ends: Any, profile: Any, payer: int, along: int, out: Any
 ) -> None:
     """Derivative of the payer's payoff by the plan of player ``along``, the others playing ``profile``."""
@@ -201,7 +202,7 @@ def _dot(x: Any, y: Any) -> float:
 
 
 @njit(_VOID(_INTS, _INTS, _FLOATS, _PLANS, _INDICES, _FLOATS, _PLANS, _COUNT), cache=True)
-def _fill(
+def _fill(  # noqa: C901, PLR0913
     row: Any, column: Any, payoff: Any, plans: Any, ends: Any, work: Any, payoffs: Any, size: int
 ) -> None:
     """Every profile with a newest strategy once: ``holder`` is the first player who has it."""

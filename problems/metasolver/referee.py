@@ -102,7 +102,9 @@ class _Table:
         self.candidate.call(operation)
         weights = self.mixtures[:, : self.population.size].copy()
         total = weights.sum(axis=1, keepdims=True)
-        if not (np.isfinite(weights).all() and (weights >= 0.0).all() and (abs(total - 1.0) <= TOLERANCE).all()):
+        if not (
+            np.isfinite(weights).all() and (weights >= 0.0).all() and (abs(total - 1.0) <= TOLERANCE).all()
+        ):
             raise CandidateError("invalid", _fault(("train", "evaluate")[operation], weights))
         return self.population.mixture(weights / total)
 
@@ -115,5 +117,6 @@ def _fault(method: str, weights: np.ndarray) -> str:
         if (own < 0.0).any():
             return f"{method} returned a negative weight for player {player}: [{shown}]"
         if not abs(own.sum() - 1.0) <= TOLERANCE:
-            return f"{method} returned a mixture that sums to {own.sum():.9g}, not 1, for player {player}: [{shown}]"
+            total = f"{own.sum():.9g}, not 1,"
+            return f"{method} returned a mixture that sums to {total} for player {player}: [{shown}]"
     raise AssertionError("a valid mixture was refused")

@@ -31,11 +31,13 @@ SAMPLE, EXACT = 400, 1e-12
 _IN_A_FILE = Path(__file__).is_file()
 """Not so where only the source of this module was sent; Numba can cache nothing then."""
 _UNARY = ("neg", "abs", "sign", "exp", "log", "sqrt", "tanh", "copy")
-_BINARY = ("add", "sub", "mul", "truediv", "pow", "maximum", "minimum", "mod", "gt", "ge", "lt", "le")
+_COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne")
+_BINARY = ("add", "sub", "mul", "truediv", "pow", "maximum", "minimum", "mod", *_COMPARISONS)
 _OPERATIONS = (*_UNARY, *_BINARY, "where", "sum", "max", "min", "normalise", "softmax", "project")
 _CODES = {name: code for code, name in enumerate(_OPERATIONS)}
 _NEG, _ABS, _SIGN, _EXP, _LOG, _SQRT, _TANH, _COPY = (_CODES[name] for name in _UNARY)
-_ADD, _SUB, _MUL, _DIV, _POW, _MAXIMUM, _MINIMUM, _MOD, _GT, _GE, _LT, _LE = (_CODES[n] for n in _BINARY)
+_ADD, _SUB, _MUL, _DIV, _POW, _MAXIMUM, _MINIMUM, _MOD = (_CODES[name] for name in _BINARY[:8])
+_GT, _GE, _LT, _LE, _EQ = (_CODES[name] for name in _COMPARISONS[:5])
 _WHERE, _SUM, _MAX, _MIN, _NORMALISE, _SOFTMAX, _PROJECT = range(_CODES["where"], len(_CODES))
 _SUMS: Any = {"reassoc", "contract", "nsz"}
 """Liberties with sums, so that they use vector registers; NaN and infinity keep their meaning."""
@@ -103,7 +105,7 @@ def _distribute(code: int, r: Any, x: int, floor: float, out: int, n: int) -> No
 
 
 @njit(error_model="numpy")
-def _elementwise(code: int, r: Any, x: int, y: int, z: int, out: int, n: int) -> None:
+def _elementwise(code: int, r: Any, x: int, y: int, z: int, out: int, n: int) -> None:  # noqa: C901
     """The frequent operations have loops of their own, which then use vector registers."""
     if code == _ADD:
         for i in range(n):
@@ -129,13 +131,13 @@ def _elementwise(code: int, r: Any, x: int, y: int, z: int, out: int, n: int) ->
 
 
 @njit(error_model="numpy")
-def _scalar(code: int, x: float, y: float) -> float:
+def _scalar(code: int, x: float, y: float) -> float:  # noqa: C901
     if code == _ABS:
         return abs(x)
     if code == _MINIMUM:
         return y if y < x or y != y else x
     if code == _POW:
-        return x**y  # type: ignore[no-any-return]
+        return x**y
     if code == _EXP:
         return math.exp(x)
     if code == _LOG:
@@ -150,7 +152,12 @@ def _scalar(code: int, x: float, y: float) -> float:
         return -x
     if code == _SIGN:
         return 1.0 if x > 0.0 else -1.0 if x < 0.0 else x
-    true = x > y if code == _GT else x >= y if code == _GE else x < y if code == _LT else x <= y
+    if code == _GT or code == _GE:
+        true = x > y if code == _GT else x >= y
+    elif code == _LT or code == _LE:
+        true = x < y if code == _LT else x <= y
+    else:
+        true = (x == y) == (code == _EQ)
     return 1.0 if true else 0.0
 
 
@@ -215,7 +222,7 @@ _TABLES = types.Tuple((_I1, _I1, _F1, _I1, _F1, _I1))
 
 
 @njit(types.void(_TABLES, _I1, types.boolean, _I2, _I1, _F1, _I2, _F2, _I1, _F1), cache=_IN_A_FILE)
-def _run(
+def _run(  # noqa: C901, PLR0913
     tables: Any,
     span: Any,
     alternating: bool,
@@ -283,7 +290,8 @@ def _compressed(payoffs: Sequence[np.ndarray], axis: int) -> tuple[np.ndarray, n
     slices = [np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1) for tensor in payoffs]
     pick = np.linspace(0, slices[0].shape[1] - 1, min(SAMPLE, slices[0].shape[1])).astype(int)
     table = np.concatenate([part[:, pick] for part in slices], axis=1)
-    rest, pivots = table.copy(), []
+    rest = table.copy()
+    pivots: list[int] = []
     size = np.einsum("ij,ij->i", rest, rest)
     limit = 1e-26 * max(float(size.max()), 1e-300)
     while size.max() > limit and len(pivots) < len(table):
@@ -291,7 +299,9 @@ def _compressed(payoffs: Sequence[np.ndarray], axis: int) -> tuple[np.ndarray, n
         direction = rest[pivots[-1]] / math.sqrt(size[pivots[-1]])
         rest -= np.outer(rest @ direction, direction)
         size = np.einsum("ij,ij->i", rest, rest)
-    factor = np.linalg.lstsq(table[pivots].T, table.T, rcond=None)[0].T if pivots else np.zeros((len(table), 0))
+    factor = (
+        np.linalg.lstsq(table[pivots].T, table.T, rcond=None)[0].T if pivots else np.zeros((len(table), 0))
+    )
     return np.array(pivots or [0]), np.ascontiguousarray(factor if pivots else np.zeros((len(table), 1)))
 
 
@@ -615,6 +625,7 @@ class _Trace:
 
     def read(self, tensor: torch.Tensor) -> _Value:
         """A tensor from outside: per entry, per player, or a single number."""
+        shapes: dict[tuple[int, ...], str]
         shapes = {(self.game.players,): "group", (self.game.sequences,): "entry"}  # both with one strategy
         if tensor.numel() == 1 and tensor.dim() == 0:
             return self.value(tensor.item())
@@ -666,8 +677,8 @@ class _Trace:
             operands = [operand.expanded() for operand in operands]
         kind = next(k for k in ("entry", "group", "number") if k in kinds)
         result = self.emit(name, kind, operands)
-        if kind == "number" and name in _EXACTLY and all(operand.at for operand in operands):
-            function, parts = _EXACTLY[name], [operand.at for operand in operands]
+        function, parts = _EXACTLY.get(name), [operand.at for operand in operands if operand.at]
+        if kind == "number" and function is not None and len(parts) == len(operands):
             result.at = lambda t: function(*[part(t) for part in parts])
         return result
 
@@ -689,7 +700,9 @@ class _Trace:
         registers = np.zeros(len(self.wide) * width)
         for register, number in self.numbers.items():
             registers[register * width] = number
-        moves, rows, tensors = [], {}, []
+        moves: list[tuple[int, int]] = []
+        rows: dict[int, int] = {}
+        tensors: list[torch.Tensor] = []
         for register, tensor in [*self.reads, *self.writes]:
             if id(tensor) not in rows:
                 rows[id(tensor)] = len(tensors)
@@ -742,7 +755,7 @@ class _Value:
     def __float__(self) -> float:
         raise _Unrecordable
 
-    __index__ = __int__ = __len__ = __iter__ = __getitem__ = __setitem__ = __float__  # type: ignore[assignment]
+    __index__ = __int__ = __len__ = __iter__ = __getitem__ = __setitem__ = __float__
 
     def __getattr__(self, name: str) -> Any:
         """Methods of tensors: those of the same name in torch, and with a final underscore in place."""
@@ -772,8 +785,9 @@ class _Value:
 
 _PLAIN = (torch.Tensor, int, float, str, type(None), MetaGame)
 _EXACTLY: dict[str, Callable[..., Any]] = {
-    name: getattr(operator, name) for name in ("neg", "add", "sub", "mul", "truediv", "pow", "mod")
-} | {name: getattr(operator, name) for name in ("gt", "ge", "lt", "le")}
+    name: getattr(operator, name)
+    for name in ("neg", "add", "sub", "mul", "truediv", "pow", "mod", *_COMPARISONS)
+}
 
 
 def _plain(name: str) -> Callable[..., _Value]:
@@ -808,6 +822,7 @@ _TORCH: dict[str, Callable[..., _Value]] = {name: _plain(name) for name in (*_UN
     "sub": _scaled("sub"),
     "div": _plain("truediv"),
     "remainder": _plain("mod"),
+    "true_divide": _plain("truediv"),
     "where": _where,
     "clamp": _clamp,
     "clip": _clamp,
@@ -830,7 +845,7 @@ def _operators() -> None:
     for name in ("add", "sub", "mul", "truediv", "pow", "mod"):
         setattr(_Value, f"__{name}__", method(name, swapped=False))
         setattr(_Value, f"__r{name}__", method(name, swapped=True))
-    for name in ("neg", "abs", "gt", "ge", "lt", "le"):
+    for name in ("neg", "abs", *_COMPARISONS):
         setattr(_Value, f"__{name}__", method(name, swapped=False))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from problems.problem import Score
 
 CHECKPOINTS = (6, 10, 18, 32, 56, 100)
-"""Quarter decades of epochs, as far as the populations of Li et al. 2026 grow: no horizon of its own decides."""
-FLOOR = 1e-6
-"""Exploitability below which a game counts as solved; the larger games stay far above it."""
+"""Quarter decades of epochs, as far as the populations of Li et al. 2026 grow: no single horizon decides."""
+FLOOR = 1e-4
+"""Exploitability below which a game counts as solved, so that the smallest does not drown the others."""
 
 
 def score(artifacts: Mapping[str, Mapping[str, Any]]) -> Score:
