@@ -35,13 +35,12 @@ def open_sandbox(choice: str = "auto", slots: int = 1, say: Callable[[str], None
         try:
             pool = _proved(name, slots)
         except Unavailable as error:
-            reasons.append(f"No {name} sandbox: {error}")
+            reasons.append(f"{name}: {error}")
             continue
-        for reason in reasons:
-            say(reason)
-        say(f"Sandbox: {name}, {pool.about}.")
+        refused = f" (Stronger ones are not to be had. {'. '.join(reasons)}.)" if reasons else ""
+        say(f"Sandbox: {name}, {pool.about}.{refused}")
         return pool
-    raise Unavailable("\n".join(reasons))
+    raise Unavailable(f"No sandbox can be had here. {'. '.join(reasons)}.")
 
 
 def _proved(name: str, slots: int) -> Pool:
