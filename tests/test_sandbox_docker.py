@@ -177,7 +177,8 @@ for folder, _, _ in os.walk("/"):
         pass
 print(writable)
 try:
-    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("192.0.2.1", 9))  # asks for a route, sends nothing
+    # Asks for a route, sends nothing.
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("192.0.2.1", 9))
     print("connected")
 except OSError as error:
     print(error.strerror)
