@@ -12,6 +12,7 @@ from rich.console import Console
 from equilibrist.cli_again import app as again_app
 from equilibrist.cli_memory import app as memory_app
 from equilibrist.cli_reproduce import app as reproduce_app
+from equilibrist.cli_results import app as results_app
 from equilibrist.cli_steer import app as steer_app
 from equilibrist.errors import Failed, Usage
 from equilibrist.options import (
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.add_typer(steer_app)
 app.add_typer(again_app)
 app.add_typer(reproduce_app)
+app.add_typer(results_app)
 app.add_typer(memory_app, name="memory")
 
 
@@ -192,31 +194,6 @@ def transcript(
 
     journal = Journal.view(find_session(home, session))
     read(Console(), journal, Filter(agent, experiment), full, follow, as_json)
-
-
-@app.command()
-def evaluate(
-    problem: Annotated[str, typer.Argument(help="E.g. regret.")],
-    program: Annotated[str, typer.Argument(help="A file, a baseline's name, or SESSION/PROGRAM_ID.")],
-    wall: Annotated[str, typer.Option(help="train or dev.")] = "train",
-    games: Annotated[
-        str | None, typer.Option(help="Instead of a wall: game names, separated by ';'.")
-    ] = None,
-    sandbox: Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")] = "auto",
-    home: Home = HOME,
-    as_json: Json = False,
-) -> None:
-    """Judge one program by the path that candidates take."""
-    from equilibrist.evaluate import evaluate as judge
-    from equilibrist.evaluate import render
-
-    result = judge(home, problem, program, wall, games, sandbox)
-    if as_json:
-        emit(result.model_dump(mode="json"))
-    else:
-        render(Console(), result)
-    if result.status != "ok":
-        sys.exit(1)
 
 
 @app.command()

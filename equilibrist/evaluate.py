@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,10 @@ from memory.records import Result
 from problems import PROBLEMS
 from problems.problem import Problem
 from sandbox import open_sandbox
+from sandbox.job import Limits, Record
 from tools.evaluation import Evaluator
+
+PATIENT = Limits(wall_seconds=3600.0, cpu_seconds=3600.0)
 
 
 def find_problem(name: str) -> Problem:
@@ -62,27 +67,79 @@ def _of_session(home: Path, session: str, program: str) -> str:
         raise Usage(f"Session {journal.folder.name} has no program {program}: {error}") from None
 
 
-def evaluate(
-    home: Path, problem_name: str, program: str, wall: str, games: str | None, sandbox: str
-) -> Result:
-    """Judge ``program`` on a wall or on ``games`` (names separated by ``;``)."""
-    problem = find_problem(problem_name)
-    source = find_program(open_home(home), problem, program)
-    if wall == "sealed":
-        raise Usage("Sealed games are run by 'equilibrist confirm' alone, where their use is counted.")
-    if wall not in problem.walls:
+def choose_games(problem: Problem, wall: str, games: str | None, sealed: bool = False) -> tuple[str, ...]:
+    """The games of a wall, or ``games`` (names separated by ``;``); ``all`` means every wall.
+
+    Raises:
+        Usage: an unknown wall, or the sealed one where it is not allowed.
+    """
+    if games is not None:
+        named = tuple(game.strip() for game in games.split(";") if game.strip())
+        if not named:
+            raise Usage("No game was named. Separate names by ';'.")
+        return named
+    if wall not in (*problem.walls, "all"):
         raise Usage(f"There is no wall '{wall}'. Walls: {', '.join(problem.walls)}.")
-    chosen = tuple(g.strip() for g in games.split(";") if g.strip()) if games else problem.walls[wall]  # type: ignore[index]
+    if wall in ("sealed", "all") and not sealed:
+        raise Usage("Sealed games are run by 'equilibrist confirm' alone, where their use is counted.")
+    walls = problem.walls if wall == "all" else (wall,)
+    return tuple(game for name in walls for game in problem.walls[name])  # type: ignore[index]
+
+
+def at_horizon(problem: Problem, horizon: str | None) -> Problem:
+    """The problem with the settings of another horizon for its own. Raises Usage for an unknown one."""
+    if horizon is None:
+        return problem
+    if horizon not in problem.horizons:
+        known = ", ".join(problem.horizons) or "none"
+        raise Usage(f"Problem {problem.name} has no horizon '{horizon}'. Besides its own it has: {known}.")
+    return replace(problem, settings=problem.horizons[horizon])
+
+
+def limits(problem: Problem, games: Sequence[str]) -> Limits:
+    """A candidate's own on the train games; elsewhere runs take minutes."""
+    return Limits() if set(games) <= set(problem.walls["train"]) else PATIENT
+
+
+class Evaluation(Record):
+    """A program's result, and those of perturbed repeats."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def first(self) -> Result:
+        return self.results[0]
+
+    @property
+    def scores(self) -> list[float]:
+        """Of all repeats; empty when one failed."""
+        scores = [result.score for result in self.results if result.score is not None]
+        return scores if len(scores) == len(self.results) else []
+
+
+def evaluate(
+    home: Path,
+    problem: Problem,
+    program: str,
+    games: Sequence[str],
+    sandbox: str,
+    repeats: int = 1,
+) -> Evaluation:
+    """Judge ``program`` on ``games``, each repeat in another order of infosets and actions."""
+    source = find_program(open_home(home), problem, program)
     errors = Console(stderr=True)
     with open_sandbox(sandbox, slots=1, say=errors.print) as box:
-        return Evaluator(problem, box, _unrecorded).evaluate(source, chosen)
+        evaluator = Evaluator(problem, box, _unrecorded, limits(problem, games))
+        results = (replace(evaluator, repeat=repeat).evaluate(source, games) for repeat in range(repeats))
+        return Evaluation(results=tuple(results))
 
 
 def _unrecorded(kind: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return compute()
 
 
-def render(console: Console, result: Result) -> None:
+def render(console: Console, evaluation: Evaluation) -> None:
+    result = evaluation.first
     console.print(Text(result.status, style=STATUS_STYLE[result.status]), Text(safe(result.message)))
     if result.games:
         table = Table("game")
@@ -97,5 +154,9 @@ def render(console: Console, result: Result) -> None:
     console.print(
         f"score {figure(result.score).strip()}   {span(result.seconds)} in the {result.sandbox} sandbox"
     )
+    if len(evaluation.scores) > 1:
+        spread = statistics.stdev(evaluation.scores)
+        mean = figure(statistics.fmean(evaluation.scores)).strip()
+        console.print(f"over {len(evaluation.scores)} orders of infosets and actions {mean} ± {spread:.4f}")
     if result.output:
         console.print(Text("The program printed:\n" + safe(result.output), style="dim"))

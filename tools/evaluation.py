@@ -56,6 +56,9 @@ class Evaluator:
     sandbox: Sandbox
     recorded: Recorded
     limits: Limits = Limits()
+    repeat: int = 0
+    """Other repeats show the program infosets and actions in other orders: the same numbers but for rounding,
+    and so a measure of the chaos in them."""
 
     def smoke(self, source: str) -> Result:
         """Tiny games only: does it run at all? Never a score."""
@@ -100,13 +103,15 @@ class Evaluator:
         """
         name = program_id(source)
         shown = json.dumps(dict(settings), sort_keys=True)
-        key = hashlib.sha256(f"{name} {self.problem.name} {game} {shown}".encode()).hexdigest()[:24]
+        order = f"{name} {game}" + (f" {self.repeat}" if self.repeat else "")
+        run_of = f"{name} {self.problem.name} {game} {shown}" + (f" {self.repeat}" if self.repeat else "")
+        key = hashlib.sha256(run_of.encode()).hexdigest()[:24]
         job = Job(
             problem=self.problem.name,
             program=source,
             game=game,
             settings=dict(settings),
-            seed=int(hashlib.sha256(f"{name} {game}".encode()).hexdigest()[:8], 16),
+            seed=int(hashlib.sha256(order.encode()).hexdigest()[:8], 16),
             limits=self.limits,
         )
 
