@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from memory.archive import Archive, Entry
 from memory.records import Lesson
@@ -24,6 +25,8 @@ NICHE = 0.25
 """Share that start from the best program of one game."""
 DECAY = 0.6
 """Weight of a rank relative to the rank above it."""
+RANKED = 100
+"""Ranks looked at; further down a weight is nothing beside the first one's."""
 INSPIRATIONS = 2
 LESSONS = 5
 WITHOUT_MEMORY = 0.2
@@ -79,40 +82,42 @@ def fields(brief: Brief) -> dict[str, object]:
 
 
 def _parent(problem: Problem, archive: Archive, dice: random.Random) -> tuple[Entry, str]:
-    first = next((entry for entry in archive.entries.values() if entry.name == problem.parent), None)
+    first = archive.named(problem.parent)
     if first is None:
         raise ValueError(
             f"The baseline {problem.parent!r} is not in the archive: evaluate the baselines first."
         )
-    own = [entry for entry in archive.leaderboard if entry.number is not None or entry is first]
+    ranked = (entry for entry in archive.leaderboard if entry.number is not None or entry is first)
+    own = list(islice(ranked, RANKED))
     draw = dice.random()
     if len(own) < 2:
         return first, f"parent {first.name}: where the session starts"
     if draw < RESTART:
-        baselines = [entry for entry in archive.leaderboard if entry.number is None] or [first]
+        baselines = [archive.entries[baseline.program_id] for baseline in archive.baselines]
         parent = dice.choice(baselines)
         return parent, f"parent {parent.name}: restart from a baseline"
     if draw < RESTART + NICHE:
-        game = dice.choice(sorted({game for entry in own for game in entry.result.games}))
-        parent = max(own, key=lambda entry: entry.result.games.get(game, float("-inf")))
+        game = dice.choice(sorted(archive.own_champions))
+        parent = archive.own_champions[game]
         return parent, f"parent {parent.name}: best of the session on {game}"
     tried = [len(archive.children(entry.program_id)) for entry in own]
     weights = [DECAY**rank / math.sqrt(1 + children) for rank, children in enumerate(tried)]
     parent = dice.choices(own, weights)[0]
-    return parent, f"parent {parent.name}: rank {own.index(parent) + 1} of {len(own)} by score"
+    return parent, f"parent {parent.name}: rank {own.index(parent) + 1} of the session by score"
 
 
 def _inspirations(archive: Archive, parent: Entry, dice: random.Random) -> tuple[list[Entry], list[str]]:
     """First whoever is best where the parent is weakest, then by rank."""
-    others = [entry for entry in archive.leaderboard if entry.program_id != parent.program_id]
+    top = islice(archive.leaderboard, RANKED)
+    others = [entry for entry in top if entry.program_id != parent.program_id]
     chosen: list[Entry] = []
     reasons: list[str] = []
     game = _weakest_game(archive, parent)
-    if others and game:
-        chosen.append(max(others, key=lambda entry: entry.result.games.get(game, float("-inf"))))
+    if game:
+        chosen.append(archive.champions[game])
         reasons.append(f"inspiration {chosen[0].name}: best on {game}, where the parent lags most")
     while len(chosen) < INSPIRATIONS and len(chosen) < len(others):
-        left = [entry for entry in others if entry not in chosen]
+        left = [entry for entry in others if all(entry is not taken for taken in chosen)]
         chosen.append(dice.choices(left, [DECAY**rank for rank in range(len(left))])[0])
         reasons.append(f"inspiration {chosen[-1].name}: by rank")
     return chosen, reasons
@@ -121,9 +126,9 @@ def _inspirations(archive: Archive, parent: Entry, dice: random.Random) -> tuple
 def _weakest_game(archive: Archive, entry: Entry) -> str | None:
     """The game on which the entry is furthest behind the best known; None when it is behind on none."""
     gaps = {
-        game: max(other.result.games.get(game, score) for other in archive.leaderboard) - score
+        game: archive.champions[game].result.games[game] - score
         for game, score in entry.result.games.items()
-        if archive.leaderboard
+        if game in archive.champions
     }
     worst = max(gaps, key=lambda game: gaps[game], default=None)
     return worst if worst is not None and gaps[worst] > 0 else None

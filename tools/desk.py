@@ -62,10 +62,8 @@ class Desk:
 
     def find(self, name: str) -> Program:
         """A program by its id or, a baseline or experiment, by its name. Raises Refusal."""
-        entries = self.archive.entries
-        program = self.turn.drafts.get(name) or entries.get(name)
-        if program is None:
-            program = next((entry for entry in entries.values() if entry.name == name), None)
+        archive = self.archive
+        program = self.turn.drafts.get(name) or archive.entries.get(name) or archive.named(name)
         if program is None:
             raise Refusal(
                 f"There is no program {name!r}. Ids are 12 hex digits, as the brief and the tools give them."

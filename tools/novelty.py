@@ -6,7 +6,15 @@ import ast
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
+from threading import Lock
+from zlib import crc32
 
+import numpy as np
+
+from memory.archive import Archive, Entry
+
+BUCKETS = 4096
 SHINGLE = 4
 """Consecutive words of the dumped tree that are compared as one piece."""
 
@@ -21,7 +29,7 @@ class Fingerprint:
     """Pieces of ``structure``."""
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=512)
 def fingerprint(source: str) -> Fingerprint | None:
     """None when the source cannot be parsed, or nests too deeply to be walked."""
     try:
@@ -54,6 +62,67 @@ def similarity(first: str, second: str) -> float:
         return float(first == second)
     union = one.shingles | other.shingles
     return len(one.shingles & other.shingles) / len(union) if union else 1.0
+
+
+class Kin:
+    """The programs of an archive by what identifies them: twins by hash, relatives by their pieces.
+
+    It grows with the archive and is shared by all of a session's archives, so whoever asks leaves out what
+    his own archive does not hold. A program is a row of ``BUCKETS`` bits, one per hashed piece; the number of
+    bits in common ranks candidates, whose likeness is then computed exactly.
+    """
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._twins: dict[str, str] = {}
+        self._bits = np.zeros((BUCKETS, 256), np.bool_)
+        """[buckets, programs], for a program's pieces are rows that lie together."""
+        self._sizes = np.zeros(256, np.int32)
+        self._guard = Lock()
+
+    def grow(self, archive: Archive) -> Kin:
+        """Take in what is new in the archive."""
+        with self._guard:
+            for entry in islice(archive.entries.values(), len(self._names), None):
+                self._add(entry)
+        return self
+
+    def twin(self, source: str) -> str | None:
+        """Id of the first program that is the same but for names, layout and comments."""
+        print_ = fingerprint(source)
+        return self._twins.get(source if print_ is None else print_.identity)
+
+    def near(self, source: str, count: int) -> list[str]:
+        """Ids of the programs that share most with this one, in the order in which they came."""
+        rows = _buckets(fingerprint(source))
+        with self._guard:
+            known = len(self._names)
+            common = self._bits[rows, :known].sum(axis=0, dtype=np.int32)
+            likeness = common / np.maximum(self._sizes[:known] + len(rows) - common, 1)
+            best = np.argsort(-likeness, kind="stable")[:count]
+            return [self._names[row] for row in sorted(best)]
+
+    def _add(self, entry: Entry) -> None:
+        row, print_ = len(self._names), fingerprint(entry.source)
+        if row == len(self._sizes):
+            self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)], axis=1)
+            self._sizes = np.concatenate([self._sizes, np.zeros_like(self._sizes)])
+        pieces = _buckets(print_)
+        self._bits[pieces, row] = True
+        self._sizes[row] = len(pieces)
+        self._twins.setdefault(entry.source if print_ is None else print_.identity, entry.program_id)
+        self._names.append(entry.program_id)
+
+
+def kin(archive: Archive) -> Kin:
+    """The index of this archive's programs."""
+    found: Kin = archive.shared.setdefault("kin", Kin())
+    return found.grow(archive)
+
+
+def _buckets(print_: Fingerprint | None) -> np.ndarray:
+    pieces = print_.shingles if print_ else ()
+    return np.array(sorted({crc32(" ".join(piece).encode()) % BUCKETS for piece in pieces}), np.intp)
 
 
 def _without_prose(tree: ast.Module) -> ast.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import islice
 from typing import Annotated, Any
 
 from memory.records import Result, program_id
@@ -10,6 +11,8 @@ from sandbox.job import Record
 from tools import novelty
 from tools.desk import Desk, Program, Refusal, summary
 
+KIN = 32
+"""Programs compared closely to find the nearest."""
 OUTPUT_SHOWN = 2000
 """Characters of a program's own output that a role is shown."""
 
@@ -27,10 +30,12 @@ class Edit(Record):
 
 def list_programs(desk: Desk, limit: Limit = 20) -> dict[str, Any]:
     """Evaluated programs, best score first, with scores per game."""
-    best = desk.archive.leaderboard
-    ranked = {entry.program_id for entry in best}
-    rest = [entry for entry in desk.archive.entries.values() if entry.program_id not in ranked]
-    return {"programs": [summary(entry) for entry in (*best, *rest)[: max(1, limit)]]}
+    shown = list(islice(desk.archive.leaderboard, max(1, limit)))
+    ranked = {entry.program_id for entry in shown}
+    if len(shown) < limit:
+        rest = (entry for entry in desk.archive.entries.values() if entry.program_id not in ranked)
+        shown += islice(rest, limit - len(shown))
+    return {"programs": [summary(entry) for entry in shown]}
 
 
 def read_program(desk: Desk, program_id: ProgramId) -> dict[str, Any]:
@@ -71,7 +76,8 @@ def compare_programs(desk: Desk, first_id: ProgramId, second_id: ProgramId) -> d
 def nearest_programs(desk: Desk, source: Source, limit: Limit = 3) -> dict[str, Any]:
     """The evaluated programs whose structure is closest to this one, names and constants apart."""
     text = desk.source(source)
-    others = (entry for entry in desk.archive.entries.values() if entry.source != text)
+    near = novelty.kin(desk.archive).near(text, max(KIN, limit + 1))
+    others = (entry for entry in map(desk.archive.entries.get, near) if entry and entry.source != text)
     ranked = sorted(
         ((novelty.similarity(text, entry.source), entry) for entry in others), key=lambda pair: -pair[0]
     )
@@ -132,8 +138,8 @@ def duplicate(desk: Desk, source: str) -> str | None:
     entries = desk.archive.entries
     if program_id(source) in entries:
         return program_id(source)
-    same = (name for name, entry in entries.items() if novelty.same_program(entry.source, source))
-    return next(same, None)
+    twin = novelty.kin(desk.archive).twin(source)
+    return twin if twin in entries else None
 
 
 def diff(first: str, second: str, first_name: str, second_name: str) -> str:
