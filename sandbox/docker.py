@@ -52,7 +52,12 @@ ABOUT = "two users of one container: no network, read-only, no capabilities, bou
 UNCOVERED = ("A fault of the kernel, which a container shares with this machine.",)
 
 
-def docker_pool(slots: int, say: Callable[[str], None] = print) -> Pool:
+def _tell(text: str) -> None:
+    """Progress of a build goes where it cannot spoil a result."""
+    sys.stderr.write(text + "\n")
+
+
+def docker_pool(slots: int, say: Callable[[str], None] = _tell) -> Pool:
     """Containers of an image, which is built if it is missing. Raises Unavailable, which says what to do."""
     engine = connect()
     remove_leftovers(engine)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from loopback import Loopback, researcher
 
 from memory.archive import Archive
 from memory.journal import Journal
@@ -163,6 +164,24 @@ def test_transcript_and_memory_and_show_read_the_session(undisturbed):
     assert "Leaderboard" in equilibrist("show", "regret-001", home=home).stdout
     rows = json.loads(equilibrist("sessions", "--json", home=home).stdout)
     assert rows[0]["session"] == "regret-001"
+
+
+def test_a_model_behind_an_endpoint_drives_a_session_and_its_key_stays_out(tmp_path):
+    key = "sk-canary-0123456789abcdef"
+    with Loopback(researcher) as server:
+        wire = {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": server.url}
+        few = ("--experiments", "2", "--sandbox", "unconfined")
+        equilibrist("run", "regret", "--model", "loopback", *few, home=tmp_path, **wire)
+        asked = len(server.requests)
+        equilibrist("resume", "last", home=tmp_path, **wire)
+        assert len(server.requests) == asked, "a reply was paid for twice"
+    assert all(row[1] for row in ledger(tmp_path))
+    told = equilibrist("transcript", "last", "--full", home=tmp_path).stdout
+    assert "submit_program" in told
+    assert key not in told
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    assert not [path for path in written if key.encode() in path.read_bytes()]
 
 
 def fails(home, *arguments, code, says, **environment):
