@@ -17,6 +17,8 @@ MOST_PAYOFFS = 16_000_000
 """Payoffs of all players together (128 MB): with four players a population ends at 44 strategies."""
 TOLERANCE = 1e-6
 """How far from one a mixture may sum before it is refused."""
+ROUNDING = 1e-12
+"""How far before it is scaled."""
 
 
 class Candidate(Protocol):
@@ -47,21 +49,27 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
         CandidateError: the candidate failed; ``artifact`` holds the series up to there.
     """
     arranged = arrange(from_bytes(game))
-    players = arranged.players
-    checkpoints = [epoch for epoch in settings["checkpoints"] if epoch <= largest_population(players)]
+    limit = largest_population(arranged.players)
+    checkpoints = [epoch for epoch in settings["checkpoints"] if epoch <= limit]
+    return play(candidate, Population(arranged, checkpoints[-1]), checkpoints)
+
+
+def play(candidate: Candidate, population: Population, checkpoints: list[int]) -> dict[str, list[float]]:
+    """The same with a population of one's own, as large as the last checkpoint."""
+    players = population.players
     names = ["epochs", "exploitability", *(f"value_{player + 1}" for player in range(players))]
     series: dict[str, list[float]] = {name: [] for name in names}
     try:
-        table = _Table(candidate, Population(arranged, checkpoints[-1]))
+        table = _Table(candidate, population)
         for epoch in range(1, checkpoints[-1] + 1):
             table.show()
             if epoch in checkpoints:
-                gains, values = table.population.gains(table.mixture(EVALUATE))
+                gains, values = population.gains(table.mixture(EVALUATE))
                 numbers = [epoch, float(gains.sum()) / players, *values.tolist()]
                 for name, number in zip(names, numbers, strict=True):
                     series[name].append(number)
             if epoch < checkpoints[-1]:
-                table.population.grow(table.mixture(TRAIN))
+                population.grow(table.mixture(TRAIN))
     except CandidateError as error:
         error.artifact = series
         raise
@@ -106,7 +114,8 @@ class _Table:
             np.isfinite(weights).all() and (weights >= 0.0).all() and (abs(total - 1.0) <= TOLERANCE).all()
         ):
             raise CandidateError("invalid", _fault(("train", "evaluate")[operation], weights))
-        return self.population.mixture(weights / total)
+        rounded = abs(total - 1.0) < ROUNDING  # left alone, for exact ties hang on the last bit
+        return self.population.mixture(np.where(rounded, weights, weights / total))
 
 
 def _fault(method: str, weights: np.ndarray) -> str:
