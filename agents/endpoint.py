@@ -147,7 +147,7 @@ def _guessed(messages: Sequence[BaseMessage], reply: AIMessage) -> UsageMetadata
 
 
 def _overflows(fault: Exception) -> bool:
-    if isinstance(fault, ContextOverflowError):
+    if isinstance(fault, ContextOverflowError) or getattr(fault, "code", "") == "context_length_exceeded":
         return True
     return getattr(fault, "status_code", None) in (400, 413, 500) and bool(OVERFLOW.search(str(fault)))
 

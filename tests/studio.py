@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from memory.journal import Journal
 from memory.lessons import run_identity
 from problems import PROBLEMS
 
-PROBLEMS["small"] = PROBLEM
+PROBLEMS["small"] = replace(PROBLEM, referee="small", rule="small")
 USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
 """Of every reply."""
 PRICES = {"dear": Price(input=10.0, output=100.0), "free": Price(input=0, output=0)}
