@@ -29,8 +29,18 @@ def observe(programs: Sequence[Program], statement: str = "") -> Interface:
     for name, lists in seen.items():
         for listed in re.findall(rf"\b{name}\(([\w, ]+)\)", statement):
             lists.append(tuple(part.strip() for part in listed.split(",") if part.strip() != "self"))
-    every = tuple(dict.fromkeys(name for lists in seen.values() for listed in lists for name in listed))
-    return {name: every if any(lists) else () for name, lists in seen.items()}
+    return {name: _family(lists, list(seen.values())) for name, lists in seen.items()}
+
+
+def _family(lists: Sequence[tuple[str, ...]], others: Sequence[Sequence[tuple[str, ...]]]) -> tuple[str, ...]:
+    """What the methods that share an argument with this one ask for, and those that share one with them."""
+    known = {name for listed in lists for name in listed}
+    families = [{name for listed in other for name in listed} for other in others]
+    while grown := set().union(*(family for family in families if family & known)) - known:
+        known |= grown
+    return tuple(
+        dict.fromkeys(name for other in others for listed in other for name in listed if name in known)
+    )
 
 
 def widen(program: Program, interface: Interface) -> None:

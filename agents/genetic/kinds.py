@@ -26,9 +26,11 @@ HELPERS: dict[str, tuple[str | None, str]] = {
     "expand": (GROUP, ENTRY),
     "normalise": (ENTRY, ENTRY),
     "softmax": (ENTRY, ENTRY),
+    "project": (ENTRY, ENTRY),
+    "payoff": (ENTRY, ENTRY),
 }
 """Methods of the object that the constructor receives: what they take, what they give."""
-FIELDS = {"actions": GROUP, "count": SCALAR, "sequences": SCALAR}
+FIELDS = {"actions": GROUP, "strategies": GROUP, "count": SCALAR, "sequences": SCALAR}
 TIME_NAMES = frozenset({"t", "it", "iteration", "step", "epoch", "time"})
 ELEMENTWISE = frozenset(
     "clamp relu sqrt exp log log1p tanh abs sign maximum minimum where pow square sigmoid".split()

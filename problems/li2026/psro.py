@@ -48,7 +48,8 @@ class PublishedPopulation(Population):
         self._policies[0] = np.repeat(1.0 / sizes, sizes)
 
     def mixture(self, weights: np.ndarray) -> np.ndarray:
-        return _aggregate(self._histories, *self._into, self._policies[: self.size], weights)
+        depth, mover, sequence = self._into
+        return _aggregate(self._histories, depth, mover, sequence, self._policies[: self.size], weights)
 
     def grow(self, reach: np.ndarray) -> None:
         for player in range(self.players):
