@@ -63,8 +63,8 @@ def decode(line: bytes) -> Event:
 
 def redact(text: str) -> str:
     """Blot out the secrets of this process's environment, should an error message or a reply repeat one."""
-    for name, value in os.environ.items():
-        if len(value) >= 8 and _SECRET.search(name):
+    for name in filter(_SECRET.search, os.environ):
+        if len(value := os.environ.get(name, "")) >= 8:
             text = text.replace(json.dumps(value, ensure_ascii=False)[1:-1], f"[{name}]")
     return text
 

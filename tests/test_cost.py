@@ -1,0 +1,95 @@
+"""What an experiment costs the framework does not depend on how many came before."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from small import PLAIN, PROBLEM
+
+from agents.brief import write_brief
+from memory.archive import Archive
+from memory.records import Baseline, Experiment, Proposal, Result, program_id
+from tools.desk import Desk, Turn
+from tools.programs import duplicate, list_programs, nearest_programs
+
+
+def archive(count):
+    result = Result(status="ok", score=1.0, games={"bowl_1": 1.0, "bowl_2": 1.0})
+    known = Archive((Baseline(name="plain", program_id=program_id(PLAIN), source=PLAIN, result=result),))
+    for number in range(1, count + 1):
+        known = known.grown(experiment(number))
+    return known
+
+
+def experiment(number):
+    head = f"class Rule:\n    RATE = {number}\n"
+    source = f"{head}    def step(self, g{number % 7}):\n        return {number % 13} * self.RATE\n"
+    games = {"bowl_1": (number * 37 % 101) / 10, "bowl_2": (number * 53 % 103) / 10}
+    return Experiment(
+        number=number,
+        proposal=Proposal(
+            program_id=program_id(source), source=source, hypothesis="h", parent_id=program_id(PLAIN)
+        ),
+        result=Result(status="ok", score=sum(games.values()) / 2, games=games),
+    )
+
+
+def cost(known, first, rounds=20):
+    """CPU seconds per experiment: what the archive, the brief and the tools that look at all programs take."""
+    spent = []
+    for number in range(first, first + rounds):
+        fresh = experiment(number)
+        began = time.thread_time()
+        known = known.grown(fresh)
+        write_brief(PROBLEM, known, 1, number + 1, lambda query, limit: [])
+        desk = Desk(
+            PROBLEM, known, lambda query, limit: [], lambda source: Result(status="ok"), number, Turn()
+        )
+        list_programs(desk, 20)
+        draft = replace_rate(fresh.proposal.source, number)
+        duplicate(desk, draft)
+        nearest_programs(desk, draft)
+        spent.append(time.thread_time() - began)
+    return sorted(spent)[rounds // 2]
+
+
+def desk_of(known, number):
+    return Desk(PROBLEM, known, lambda query, limit: [], lambda text: Result(status="ok"), number, Turn())
+
+
+def replace_rate(source, number):
+    return source.replace("RATE =", f"PACE_{number} =").replace("self.RATE", f"self.PACE_{number}")
+
+
+@pytest.mark.slow
+def test_the_cost_is_flat_from_100_to_5000_experiments():
+    early, late = archive(100), archive(5000)
+    for known, number in ((early, 101), (late, 5001)):
+        cost(known, number, rounds=2)  # builds the index of programs, once in a session
+    few, many = cost(early, 103), cost(late, 5003)
+    assert many < few + 0.01, (few, many)
+
+
+def test_a_grown_archive_is_the_one_made_at_once():
+    grown = archive(60)
+    whole = Archive(grown.baselines, grown.experiments)
+    assert grown == whole
+    assert list(grown.entries) == list(whole.entries)
+    assert list(grown.leaderboard) == list(whole.leaderboard)
+    assert grown.champions == whole.champions
+    best = max(grown.leaderboard, key=lambda entry: entry.result.games["bowl_1"])
+    assert grown.champions["bowl_1"] is best
+    before = grown.upto(30)
+    assert list(before.leaderboard) == list(archive(30).leaderboard)
+    assert len(grown.leaderboard) == 61
+
+
+def test_an_index_shared_by_archives_tells_each_what_it_holds():
+    late = archive(40)
+    early = late.upto(10)
+    desk = desk_of(late, 41)
+    source = experiment(30).proposal.source + "# a remark\n"
+    assert duplicate(desk, source) == experiment(30).proposal.program_id
+    assert duplicate(replace(desk, archive=early), source) is None
+    near = nearest_programs(replace(desk, archive=early), source)["nearest"]
+    assert {row["name"] for row in near} <= {"plain", *(f"#{n}" for n in range(1, 11))}
