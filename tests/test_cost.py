@@ -35,7 +35,7 @@ def experiment(number):
 
 
 def cost(known, first, rounds=20):
-    """CPU seconds per experiment: what the archive, the brief and the tools that look at all programs take."""
+    """CPU seconds per experiment of the archive, the brief and the tools that look at all programs."""
     spent = []
     for number in range(first, first + rounds):
         fresh = experiment(number)
