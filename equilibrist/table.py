@@ -162,14 +162,15 @@ def tabulate(
     """
     for tier in AUTOMATIC if sandbox == "auto" else (sandbox,):
         try:
-            return made.report(tier, _run(made, _Nothing(tier), Progress()))
+            return made.report(tier, run(made, _Nothing(tier), Progress()))
         except _NotKept:
             continue
     with open_sandbox(sandbox, slots=parallel, say=say) as box:
-        return made.report(box.name, _run(made, box, progress or Progress()))
+        return made.report(box.name, run(made, box, progress or Progress()))
 
 
-def _run(made: Plan, box: Sandbox, progress: Progress) -> list[Cell]:
+def run(made: Plan, box: Sandbox, progress: Progress) -> list[Cell]:
+    """The cells of a plan, from the cache or from an open sandbox."""
     cache = OutcomeCache(made.home, made.problem, box.name)
     evaluator = Evaluator(made.problem, box, cache.recorded)
     todo = [(p, game, repeat) for game in made.games for p in made.sources for repeat in range(made.repeats)]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyspiel
 import pytest
 from twin import Twin
 
-from problems.games import GameError, engine
+from problems.games import GAMES, GameError, engine
 from problems.games.compile import Compiler, cached, load
-from problems.games.layout import arrange
+from problems.games.layout import Game, arrange
 from problems.games.tables import Tables, from_bytes, to_bytes
+from problems.regret import PROBLEM
 
 OTHERS = [
     "goofspiel(imp_info=True,num_cards=3,points_order=descending)",
@@ -21,12 +23,27 @@ OTHERS = [
     "first_sealed_auction(max_value=4)",
     "matrix_bos",
     "tiny_hanabi",
-    "battleship(board_width=2,board_height=2,ship_sizes=[1;2],ship_values=[1;2],num_shots=2,"
-    "allow_repeated_shots=False)",
+]
+SUITE = [game for wall in PROBLEM.walls.values() for game in wall]
+LARGEST = ("leduc3", "goofspiel5")
+"""OpenSpiel needs minutes for their NashConv."""
+LARGE = ("liars_dice6", "battleship3")
+COMPARED = [
+    pytest.param(game, marks=[pytest.mark.slow] if game in LARGE else [])
+    for game in (*SUITE, *OTHERS)
+    if game not in LARGEST
 ]
 
 
-@pytest.mark.parametrize("name", ["kuhn2", "kuhn3", "leduc2", "goofspiel4", "liars_dice5", *OTHERS])
+def test_the_suite_is_as_large_and_as_varied_as_it_says() -> None:
+    assert len(SUITE) >= 18
+    assert set(SUITE) == set(GAMES)
+    kinds = {load(game).get_type().utility for game in SUITE if game not in LARGEST}
+    assert pyspiel.GameType.Utility.GENERAL_SUM in kinds
+    assert sum(load(game).num_players() > 2 for game in SUITE) >= 4
+
+
+@pytest.mark.parametrize("name", COMPARED)
 def test_values_and_nash_conv_of_random_policies_are_those_of_openspiel(name: str) -> None:
     twin = Twin(name, seed=1)
     for seed in range(1 if twin.game.infosets > 2000 else 3):
@@ -40,6 +57,52 @@ def test_values_and_nash_conv_of_random_policies_are_those_of_openspiel(name: st
         if twin.spiel.get_type().utility != pyspiel.GameType.Utility.IDENTICAL:
             expected = pyspiel.nash_conv(twin.spiel, theirs)
             assert (values[:, 0] - values[:, 1]).sum() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGEST)
+def test_the_largest_games_give_openspiels_values(name: str) -> None:
+    """Nearly pure policies leave OpenSpiel little to walk: its values of ours and of our best responses."""
+    twin = Twin(name, seed=1)
+    game, spiel = twin.game, twin.spiel
+    policy = _nearly_pure(game, 7)
+    state, values = engine.new_state(game), np.empty((game.players, 2))
+    choice = np.empty(game.infosets, np.uint32)
+    for player in range(game.players):
+        engine.accept(game.integers, game.numbers, state, policy, player)
+    engine.best_responses(game.integers, game.numbers, state, choice, values)
+    best = np.zeros(game.entries)
+    best[game.layout.first[:-1] + choice] = 1.0
+    names = {label: i for labels in twin.labels for label, (i, _) in labels.items()}
+    actions = {label: legal for labels in twin.labels for label, (_, legal) in labels.items()}
+
+    def walk(node: Any, responder: int) -> np.ndarray:
+        if node.is_terminal():
+            return np.array(node.returns())
+        if node.is_chance_node():
+            return sum(p * walk(node.child(a), responder) for a, p in node.chance_outcomes())
+        player = node.current_player()
+        label = node.information_state_string(player)
+        weights = (best if player == responder else policy)[twin.entries(names[label])]
+        pairs = zip(actions[label], weights, strict=True)
+        return sum(w * walk(node.child(a), responder) for a, w in pairs if w > 0.0)
+
+    root = spiel.new_initial_state()
+    assert values[:, 1] == pytest.approx(walk(root, -1), abs=1e-9)
+    for player in range(game.players):
+        assert values[player, 0] == pytest.approx(walk(root, player)[player], abs=1e-9)
+
+
+def _nearly_pure(game: Game, seed: int) -> np.ndarray:
+    """[S] one action at most infosets, two at one in twenty."""
+    random = np.random.default_rng(seed)
+    sizes = np.diff(game.layout.first)
+    policy = np.zeros(game.entries)
+    for part in (1.0, 0.3):
+        chosen = game.layout.first[:-1] + random.integers(sizes)
+        mixed = random.random(game.infosets) < (1.0 if part == 1.0 else 0.05)
+        policy[chosen[mixed]] += part
+    return policy / np.repeat(np.add.reduceat(policy, game.layout.first[:-1]), sizes)
 
 
 def _values(twin: Twin, policy: np.ndarray) -> np.ndarray:
