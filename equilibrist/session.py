@@ -21,6 +21,7 @@ from agents.graph import run_experiment
 from agents.models import open_model
 from agents.state import Bench
 from equilibrist.budget import End, Halted, Meter
+from equilibrist.cache import OutcomeCache
 from equilibrist.config import Config
 from equilibrist.errors import Failed
 from equilibrist.live import Watch
@@ -80,7 +81,9 @@ def conduct(parts: Parts) -> End:
     journal, config, watch, control = parts.journal, parts.config, parts.watch, parts.control
     problem = PROBLEMS[config.problem]
     evaluator = Evaluator(problem, parts.sandbox, journal.recorded)
-    baselines = judge_baselines(journal, evaluator, config.parallel, watch)
+    cache = OutcomeCache(journal.folder.parents[1], problem, parts.sandbox.name)
+    judge = replace(evaluator, recorded=cache.behind(journal.recorded))
+    baselines = judge_baselines(journal, judge, config.parallel, watch)
     archive = Archive.of(journal)
     bar = bar_of([baseline.result for baseline in baselines])
     bench = Bench(
