@@ -93,6 +93,8 @@ def converse(
         ask = partial(_ask, bound, tuple(messages), about, level)
         reply = recorded("reply", key, partial(pay, model_id(model), _size(messages), ask))
         level = reply.get("condensed", 0)
+        if "overflow" in reply:
+            raise Unfinished(f"The messages do not fit the model's context: {reply['overflow']}")
         calls = _calls(reply, step)
         messages.append(AIMessage(content=reply["text"] or ("" if calls else "(empty)"), tool_calls=calls))
         messages += _answers(calls, tools, key, {**where, "step": step}, recorded)
@@ -115,7 +117,9 @@ def _ask(bound: Any, messages: Sequence[BaseMessage], about: dict[str, Any], lev
             break
         except ContextOverflow as overflow:
             if level == LEVELS:
-                raise Unfinished(f"The messages do not fit the model's context: {overflow}") from None
+                message = AIMessage(content="")
+                about = {**about, "overflow": str(overflow)}
+                break
             level += 1
     return {
         **about,

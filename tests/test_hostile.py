@@ -52,7 +52,7 @@ def hostile(dice):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_session_survives_a_hostile_server(tmp_path, seed):
     dice = random.Random(seed)
-    faults = [*dice.sample(WIRE, len(WIRE)), *(dice.choice([None] * 6 + WIRE) for _ in range(40))]
+    faults = [*dice.sample(WIRE, len(WIRE)), *(dice.choice([None] * 30 + WIRE) for _ in range(40))]
     dice.shuffle(faults)
     with Loopback(hostile(dice), faults) as server:
         wire = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url}
