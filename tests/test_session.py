@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,13 @@ def ledger(home, session="regret-001"):
     ]
 
 
+@pytest.fixture
+def fresh(undisturbed, tmp_path):
+    """A home without sessions or memory, where the baselines have been judged before."""
+    shutil.copytree(undisturbed[0] / "cache", tmp_path / "cache")
+    return tmp_path
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     home = tmp_path_factory.mktemp("undisturbed")
@@ -70,12 +78,12 @@ def test_a_session_ends_with_a_leaderboard_lessons_and_programs(undisturbed):
         assert (home / "sessions" / "regret-001" / "programs" / f"{row['program_id']}.py").exists()
 
 
-def test_the_same_seed_gives_the_same_session_and_another_seed_another(undisturbed, tmp_path):
+def test_the_same_seed_gives_the_same_session_and_another_seed_another(undisturbed, fresh):
     home, _ = undisturbed
-    equilibrist("run", "regret", *SMALL, home=tmp_path)
-    equilibrist("run", "regret", *SMALL, "--seed", "1", home=tmp_path)
-    assert ledger(tmp_path) == ledger(home)
-    programs = [{row[1] for row in ledger(tmp_path, name)} for name in ("regret-001", "regret-002")]
+    equilibrist("run", "regret", *SMALL, home=fresh)
+    equilibrist("run", "regret", *SMALL, "--seed", "1", home=fresh)
+    assert ledger(fresh) == ledger(home)
+    programs = [{row[1] for row in ledger(fresh, name)} for name in ("regret-001", "regret-002")]
     assert programs[0].isdisjoint(programs[1])
 
 
@@ -86,13 +94,13 @@ def test_a_rerun_in_the_same_home_repeats_itself(undisturbed):
 
 
 @pytest.mark.parametrize("events", [12, 60, 110])
-def test_a_killed_session_resumes_to_the_same_ledger(undisturbed, tmp_path, events):
+def test_a_killed_session_resumes_to_the_same_ledger(undisturbed, fresh, events):
     home, _ = undisturbed
-    command = [sys.executable, "-m", "equilibrist", "run", "regret", *SMALL, "--home", str(tmp_path)]
+    command = [sys.executable, "-m", "equilibrist", "run", "regret", *SMALL, "--home", str(fresh)]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment()
     )
-    journal = tmp_path / "sessions" / "regret-001" / "journal.jsonl"
+    journal = fresh / "sessions" / "regret-001" / "journal.jsonl"
     deadline = time.monotonic() + 200
     while not journal.exists() or journal.read_bytes().count(b"\n") < events:
         assert process.poll() is None, "the session ended before it could be killed"
@@ -102,9 +110,9 @@ def test_a_killed_session_resumes_to_the_same_ledger(undisturbed, tmp_path, even
     process.wait()
     before = journal.read_bytes()
 
-    equilibrist("resume", "regret-001", home=tmp_path)
+    equilibrist("resume", "regret-001", home=fresh)
 
-    assert ledger(tmp_path) == ledger(home)
+    assert ledger(fresh) == ledger(home)
     whole_lines = before[: before.rfind(b"\n") + 1]
     assert journal.read_bytes().startswith(whole_lines), "something recorded was lost"
     keyed = [(e.kind, e.key) for e in Journal.view(journal.parent).events() if e.key is not None]
@@ -120,11 +128,11 @@ def test_resuming_a_finished_session_does_nothing_twice(undisturbed):
     assert [e.n for e in Journal.view(folder).events(*costly)] == before
 
 
-def test_a_session_can_be_prolonged(undisturbed, tmp_path):
+def test_a_session_can_be_prolonged(undisturbed, fresh):
     home, _ = undisturbed
-    equilibrist("run", "regret", "--experiments", "3", "--sandbox", "unconfined", home=tmp_path)
-    equilibrist("resume", "last", "--experiments", "5", home=tmp_path)
-    assert ledger(tmp_path) == ledger(home)
+    equilibrist("run", "regret", "--experiments", "3", "--sandbox", "unconfined", home=fresh)
+    equilibrist("resume", "last", "--experiments", "5", home=fresh)
+    assert ledger(fresh) == ledger(home)
 
 
 def test_evaluate_gives_the_score_that_the_session_gave(undisturbed):
@@ -135,12 +143,12 @@ def test_evaluate_gives_the_score_that_the_session_gave(undisturbed):
     assert json.loads(done.stdout)["games"] == row["games"]
 
 
-def test_ctrl_c_leaves_a_resumable_session(tmp_path):
-    command = [sys.executable, "-m", "equilibrist", "run", "regret", *SMALL, "--home", str(tmp_path)]
+def test_ctrl_c_leaves_a_resumable_session(fresh):
+    command = [sys.executable, "-m", "equilibrist", "run", "regret", *SMALL, "--home", str(fresh)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment()
     )
-    journal = tmp_path / "sessions" / "regret-001" / "journal.jsonl"
+    journal = fresh / "sessions" / "regret-001" / "journal.jsonl"
     while not journal.exists() or b'"kind":"reply"' not in journal.read_bytes():
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -166,20 +174,20 @@ def test_transcript_and_memory_and_show_read_the_session(undisturbed):
     assert rows[0]["session"] == "regret-001"
 
 
-def test_a_model_behind_an_endpoint_drives_a_session_and_its_key_stays_out(tmp_path):
+def test_a_model_behind_an_endpoint_drives_a_session_and_its_key_stays_out(fresh):
     key = "sk-canary-0123456789abcdef"
     with Loopback(researcher) as server:
         wire = {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": server.url}
         few = ("--experiments", "2", "--sandbox", "unconfined")
-        equilibrist("run", "regret", "--model", "loopback", *few, home=tmp_path, **wire)
+        equilibrist("run", "regret", "--model", "loopback", *few, home=fresh, **wire)
         asked = len(server.requests)
-        equilibrist("resume", "last", home=tmp_path, **wire)
+        equilibrist("resume", "last", home=fresh, **wire)
         assert len(server.requests) == asked, "a reply was paid for twice"
-    assert all(row[1] for row in ledger(tmp_path))
-    told = equilibrist("transcript", "last", "--full", home=tmp_path).stdout
+    assert all(row[1] for row in ledger(fresh))
+    told = equilibrist("transcript", "last", "--full", home=fresh).stdout
     assert "submit_program" in told
     assert key not in told
-    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    written = [path for path in fresh.rglob("*") if path.is_file()]
     assert written
     assert not [path for path in written if key.encode() in path.read_bytes()]
 
