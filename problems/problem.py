@@ -69,7 +69,7 @@ class Problem:
     rule: str
     """Module path of the candidate half."""
     pack: Callable[[str], bytes]
-    """Host side: what the referee must know of a game (by name), as bytes that hold no code (npz, no pickle)."""
+    """Host side: what the referee must know of a game (by name), as bytes without code (npz, no pickle)."""
     check: Callable[[str], list[str]]
     """Static faults of a program's source, each a sentence for its author; empty when there are none."""
     score: Callable[[Mapping[str, Mapping[str, Any]]], Score]
