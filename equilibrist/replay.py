@@ -146,7 +146,7 @@ def _run(home: Path, source: Journal, rerun: Rerun) -> str:
     control = Control(meter, Inbox(rerun), threading.Event())
     memory = open_memory(home, rerun)
     try:
-        conduct(Parts(rerun, config, memory, _Closed(), models, watch, control))
+        conduct(Parts(home, rerun, config, memory, _Closed(), models, watch, control))
     except Halted:
         pass  # the record ends among the baselines
     return memory.note

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
@@ -63,6 +64,7 @@ class Control:
 class Parts:
     """What a session is made of."""
 
+    home: Path
     journal: Journal
     config: Config
     memory: Memory
@@ -81,7 +83,7 @@ def conduct(parts: Parts) -> End:
     journal, config, watch, control = parts.journal, parts.config, parts.watch, parts.control
     problem = PROBLEMS[config.problem]
     evaluator = Evaluator(problem, parts.sandbox, journal.recorded)
-    cache = OutcomeCache(journal.folder.parents[1], problem, parts.sandbox.name)
+    cache = OutcomeCache(parts.home, problem, parts.sandbox.name)
     judge = replace(evaluator, recorded=cache.behind(journal.recorded))
     baselines = judge_baselines(journal, judge, config.parallel, watch)
     archive = Archive.of(journal)
@@ -208,7 +210,8 @@ class _Window:
         proposer = choose(self.ensemble, archive, config.seed, number)
 
         def recall(query: str, limit: int) -> list[Lesson]:
-            return [found.lesson for found in self.parts.memory.recall(query, k=limit, upto=upto)]
+            found = self.parts.memory.recall(query, k=limit, upto=upto)
+            return [as_told(item.lesson, self.parts.journal.folder.name) for item in found]
 
         bench = replace(
             self.bench,
@@ -242,6 +245,18 @@ class _Window:
         self.seen[self.recorded] = archive
         self.seen.pop(self.recorded - self.parallel, None)
         _record(self.parts, archive.experiments[-1], archive)
+
+
+def as_told(lesson: Lesson, session: str) -> Lesson:
+    """The lesson with the evidence of this very session as ``#number``: what the agents read must not
+    depend on how a session happens to be called, or a rerun would not repeat it."""
+    own = f"{session}/"
+
+    def told(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"#{name.removeprefix(own)}" if name.startswith(own) else name for name in names)
+
+    evidence = {"supported_by": told(lesson.supported_by), "contradicted_by": told(lesson.contradicted_by)}
+    return lesson.model_copy(update=evidence)
 
 
 def _record(parts: Parts, experiment: Experiment, archive: Archive) -> None:

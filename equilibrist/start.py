@@ -126,7 +126,7 @@ def _conduct(
     try:
         with _interruptible() as asked:
             control = Control(meter, Inbox(journal), asked)
-            reason = conduct(Parts(journal, config, memory, sandbox, models, watch, control))
+            reason = conduct(Parts(home, journal, config, memory, sandbox, models, watch, control))
     except ModelError as error:
         journal.append("ended", reason="model lost", message=str(error))
         raise Failed(f"{error} Go on later with: equilibrist resume {journal.folder.name}") from None

@@ -88,7 +88,7 @@ class Studio:
         meter = Meter(config, PRICES, total(spent_by(journal)), watch.spend)
         control = Control(meter, Inbox(journal), self.asked)
         memory = open_memory(self.home, journal)
-        return conduct(Parts(journal, config, memory, self.sandbox, self.models, watch, control))
+        return conduct(Parts(self.home, journal, config, memory, self.sandbox, self.models, watch, control))
 
     def folder(self, name: str) -> Path:
         return find_session(self.home, name)

@@ -143,6 +143,16 @@ def test_evaluate_gives_the_score_that_the_session_gave(undisturbed):
     assert json.loads(done.stdout)["games"] == row["games"]
 
 
+def test_a_session_is_replayed_and_forked(undisturbed):
+    home, _ = undisturbed
+    equilibrist("replay", "regret-001", home=home)
+    assert ledger(home, "../replays/regret-001") == ledger(home)
+    forked = equilibrist("fork", "regret-001", "--at", "3", "--seed", "9", "--json", home=home)
+    name = json.loads(forked.stdout)["session"]
+    assert ledger(home, name)[:3] == ledger(home)[:3]
+    assert ledger(home, name)[3:] != ledger(home)[3:]
+
+
 def test_ctrl_c_leaves_a_resumable_session(fresh):
     command = [sys.executable, "-m", "equilibrist", "run", "regret", *SMALL, "--home", str(fresh)]
     process = subprocess.Popen(
