@@ -47,10 +47,13 @@ class Archive:
 
     @classmethod
     def of(cls, journal: Journal) -> Archive:
-        """From ``baseline`` and ``experiment`` events, whose data are the records' JSON."""
-        archive = cls(tuple(Baseline.model_validate(event.data) for event in journal.events("baseline")))
+        """From ``baseline`` and ``experiment`` events, whose data are the records' JSON.
+
+        Baselines by name: they are judged side by side, and which was written first is chance.
+        """
+        baselines = (Baseline.model_validate(event.data) for event in journal.events("baseline"))
         experiments = (Experiment.model_validate(event.data) for event in journal.events("experiment"))
-        return cls(archive.baselines, _by_number(experiments))
+        return cls(tuple(sorted(baselines, key=lambda baseline: baseline.name)), _by_number(experiments))
 
     def grown(self, experiment: Experiment) -> Archive:
         if self.experiments and experiment.number <= self.experiments[-1].number:
