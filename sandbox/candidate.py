@@ -24,6 +24,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -50,6 +51,7 @@ def main() -> None:
     while os.open(os.devnull, os.O_RDONLY) < CONTROL:
         pass  # from here on no descriptor that matters has a number that a candidate's will take
     connection = _connect(options.socket)
+    _forget_our_folder()
     _warm_up()
     shield = harden.Shield(filter(None, options.layers.split(",")), options.uid)
     harden.protect()
@@ -95,6 +97,12 @@ def _connect(where: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(where)
     return connection
+
+
+def _forget_our_folder() -> None:
+    """From here on no import, not even one that a library makes on its own, can bring in a module of ours."""
+    ours = ("", str(Path.cwd()), str(Path(__file__).resolve().parents[1]))
+    sys.path[:] = [folder for folder in sys.path if folder not in ours]
 
 
 def _warm_up() -> None:

@@ -75,6 +75,7 @@ class Shield:
         _limit(memory_mb, cpu_seconds)
         if landlock := self.built.get("landlock"):
             landlock.apply()
+            _prove_blind()
         os.closerange(first_free, 1 << 16)
         if seccomp := self.built.get("seccomp"):
             seccomp.load()
@@ -202,6 +203,15 @@ def _landlock() -> Any:
     for path in importable():
         rules.allow(path, rules=reading | landlock.FSAccess.READ_DIR if path.is_dir() else reading)
     return rules
+
+
+def _prove_blind() -> None:
+    """Raises RuntimeError where the rules do not hold: this very file is none that a candidate may read."""
+    try:
+        Path(__file__).open().close()
+    except PermissionError:
+        return
+    raise RuntimeError("landlock is in force, and yet a file outside its rules can be read")
 
 
 def importable() -> list[Path]:
