@@ -4,7 +4,6 @@ import importlib
 import sys
 
 
-
 def in_memory():
     """Modules that the program's process inherited, for nothing of ours but its own half may be there."""
     ours = {name for name in sys.modules if name.split(".")[0] in ("problems", "pyspiel", "memory", "agents")}
