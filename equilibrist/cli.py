@@ -19,6 +19,8 @@ from equilibrist.options import (
     HOME,
     AnalystModel,
     CriticModel,
+    Env,
+    Game,
     Home,
     Json,
     Minutes,
@@ -49,12 +51,12 @@ app.add_typer(memory_app, name="memory")
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     from memory.events import JournalError
-    from problems.games import GameError
+    from problems.brought import BroughtError
     from sandbox.job import SandboxError
 
     try:
         app()
-    except (Usage, GameError) as error:
+    except (Usage, BroughtError) as error:
         _fail(str(error), 2)
     except (Failed, JournalError, SandboxError) as error:
         _fail(str(error), 1)
@@ -70,6 +72,8 @@ def _fail(message: str, code: int) -> NoReturn:
 @app.command()
 def run(
     problem: Annotated[str, typer.Argument(help="What to research, e.g. regret.")],
+    game: Game = None,
+    env: Env = None,
     seed: Annotated[
         int, typer.Option(help="Same seed, same machine, embedded researcher: same session.")
     ] = 0,
@@ -109,7 +113,7 @@ def run(
         critic=critic_model or model,
         analyst=analyst_model or model,
     )
-    finish(start(home, config, quiet=as_json), home, as_json)
+    finish(start(home, config, as_json, [*(game or ()), *(env or ())]), home, as_json)
 
 
 @app.command()

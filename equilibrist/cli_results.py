@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from equilibrist.options import HOME, Home, Json, emit
+from equilibrist.options import HOME, Env, Game, Home, Json, emit
 
 app = typer.Typer()
 
@@ -29,6 +30,8 @@ def evaluate(
     program: Annotated[str, typer.Argument(help="A file, a baseline's name, or SESSION/PROGRAM_ID.")],
     wall: Annotated[str, typer.Option(help="train or dev.")] = "train",
     games: Games = None,
+    game: Game = None,
+    env: Env = None,
     horizon: Horizon = None,
     repeats: Repeats = 1,
     sandbox: SandboxName = "auto",
@@ -39,7 +42,9 @@ def evaluate(
     from equilibrist import evaluate as work
 
     chosen = work.at_horizon(work.find_problem(problem), horizon)
-    judged = work.evaluate(home, chosen, program, work.choose_games(chosen, wall, games), sandbox, repeats)
+    own = [*(game or ()), *(env or ())]
+    names = work.brought(chosen, own) if own else work.choose_games(chosen, wall, games)
+    judged = work.evaluate(home, chosen, program, names, sandbox, repeats)
     if as_json:
         scores = judged.scores
         spread = statistics.stdev(scores) if len(scores) > 1 else None
@@ -59,6 +64,8 @@ def table(
     ] = None,
     wall: Annotated[str, typer.Option(help="train or dev; sealed or all for baselines alone.")] = "train",
     games: Games = None,
+    game: Game = None,
+    env: Env = None,
     horizon: Horizon = None,
     repeats: Repeats = 1,
     plot: Annotated[
@@ -73,12 +80,15 @@ def table(
     """Programs side by side on many games. What was run before is read back; Ctrl-C loses nothing."""
     from equilibrist import curves
     from equilibrist import table as work
+    from equilibrist.evaluate import brought
     from equilibrist.tables import Shown, render
 
     for path in plot or ():
         curves.check(path)
     errors = Console(stderr=True, highlight=False)
     made = work.plan(home, problem, programs or (), wall, games, horizon, repeats)
+    if own := [*(game or ()), *(env or ())]:
+        made = replace(made, games=brought(made.problem, own))
     with Shown(errors) as progress:
         report = work.tabulate(made, sandbox, parallel, progress, errors.print)
     if csv is not None:

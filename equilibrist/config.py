@@ -32,6 +32,8 @@ class Config(Record):
     embedded researcher, a session repeats itself exactly."""
 
     problem: str
+    games: tuple[str, ...] = ()
+    """Games of the user's own to train on, as ``problems.brought`` names them; empty for the problem's."""
     seed: int = 0
     experiments: int = Field(default=40, ge=1)
     """Experiments in all; a resumed session counts those it has."""
@@ -58,7 +60,8 @@ class Config(Record):
 
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of a session, whatever the machine and however long it runs."""
-        return self.model_dump(mode="json", exclude={*BUDGETS, "sandbox", "reply_seconds"})
+        left_out = {*BUDGETS, "sandbox", "reply_seconds", *(() if self.games else ("games",))}
+        return self.model_dump(mode="json", exclude=left_out)
 
 
 def versions() -> dict[str, str]:

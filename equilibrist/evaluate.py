@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from equilibrist.bring import bring
 from equilibrist.errors import Usage
 from equilibrist.home import find_session, open_home
 from equilibrist.render import STATUS_STYLE, figure, log10, safe, span, sparkline
@@ -84,6 +85,12 @@ def choose_games(problem: Problem, wall: str, games: str | None, sealed: bool = 
         raise Usage("Sealed games are run by 'equilibrist confirm' alone, where their use is counted.")
     walls = problem.walls if wall == "all" else (wall,)
     return tuple(game for name in walls for game in problem.walls[name])  # type: ignore[index]
+
+
+def brought(problem: Problem, texts: Sequence[str]) -> tuple[str, ...]:
+    """Names of games of the user's own, validated. Raises Usage."""
+    say = Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print
+    return tuple(game.name for game in bring(problem, texts, say))
 
 
 def at_horizon(problem: Problem, horizon: str | None) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from equilibrist.bring import restore, store
 from equilibrist.config import Config, session_record
 from equilibrist.errors import Usage
 from equilibrist.home import find_session, new_session, open_home
@@ -35,7 +36,9 @@ def fork(home: Path, name: str, at: int, changes: dict[str, Any]) -> str:
     forked = {"session": source.folder.name, "at": at}
     run = run_identity(config.problem, config.seed, {**config.identity(), "forked": forked})
     memory = _memory(home, source, at).model_dump(mode="json")
+    games = restore(source.folder, config.games)
     folder = new_session(home, config.problem)
+    store(folder, games)
     begun_with = {"baselines": source.session["baselines"], "memory": memory, "forked": forked}
     with Journal.create(folder, session_record(config, run=run, **begun_with)) as journal:
         kept = [

@@ -38,6 +38,15 @@ ReplySeconds = Annotated[
     float, typer.Option(min=1, help="How long a model may keep silent before it is asked again.")
 ]
 
+Game = Annotated[
+    list[str] | None,
+    typer.Option("--game", help="A game of your own: OpenSpiel string or Gambit file (.efg). Repeatable."),
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option("--env", help="A PettingZoo environment of your own: package.module:function. Repeatable."),
+]
+
 
 def emit(value: Any) -> None:
     """JSON on standard output."""

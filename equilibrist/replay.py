@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from agents.scripted import ScriptedModel
+from equilibrist.bring import restore
 from equilibrist.budget import Halted, Meter, Spent
 from equilibrist.config import Config
 from equilibrist.errors import Failed, Usage
@@ -140,6 +141,7 @@ def _run(home: Path, source: Journal, rerun: Rerun) -> str:
     last = max((event.data["number"] for event in source.events("begun")), default=0)
     unlimited = {"experiments": max(1, last, rerun.given), "minutes": None, "usd": None, "tokens": None}
     config = Config.model_validate({**source.session["config"], **unlimited})
+    restore(source.folder, config.games)
     models = {name: ScriptedModel(replies=[], name_shown=name) for name in model_names(config)}
     watch = Watch(Console(), config, quiet=True)
     meter = Meter(config, {}, Spent(), watch.spend)

@@ -32,6 +32,7 @@ from memory.journal import Journal
 from memory.records import Baseline, Experiment, Lesson, Proposal, Verdict, program_id
 from memory.store import Memory
 from problems import PROBLEMS
+from problems.problem import tailored
 from sandbox.job import Sandbox
 from tools.evaluation import Evaluator, bar_of
 
@@ -81,7 +82,7 @@ def conduct(parts: Parts) -> End:
         ModelError: a model is gone. What was in flight has come to rest and is kept.
     """
     journal, config, watch, control = parts.journal, parts.config, parts.watch, parts.control
-    problem = PROBLEMS[config.problem]
+    problem = tailored(PROBLEMS[config.problem], config.games)
     evaluator = Evaluator(problem, parts.sandbox, journal.recorded)
     cache = OutcomeCache(parts.home, problem, parts.sandbox.name)
     judge = replace(evaluator, recorded=cache.behind(journal.recorded))

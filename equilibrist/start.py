@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from agents.errors import ModelError
 from agents.prices import Prices, listed, price_of, read
+from equilibrist.bring import bring, outlook, restore, store
 from equilibrist.budget import Meter, spent_by, total
 from equilibrist.config import BUDGETS, Config, session_record
 from equilibrist.errors import Failed, Usage
@@ -28,20 +29,28 @@ from memory.journal import Journal
 from memory.lessons import run_identity
 from memory.library import Library
 from memory.store import Memory
+from problems.brought import Brought
+from problems.problem import Problem
 from sandbox import SANDBOXES, open_sandbox
 from sandbox.attacks import run_attacks
 from sandbox.job import Sandbox, SandboxError
 
 
-def start(home: Path, config: Config, quiet: bool) -> tuple[str, str]:
-    """A new session. Returns its name and why it ended. A mistake leaves no session behind."""
+def start(home: Path, config: Config, quiet: bool, games: Sequence[str] = ()) -> tuple[str, str]:
+    """A new session, on ``games`` of the user's own if there are any.
+
+    Returns its name and why it ended. A mistake leaves no session behind.
+    """
     home = open_home(home)
-    find_problem(config.problem)
+    problem = find_problem(config.problem)
     models = _can_be_had(home, config)
+    brought = _brought(problem, config, games, quiet)
+    config = config.model_copy(update={"games": tuple(game.name for game in brought)})
     with _watched(config, quiet) as (watch, sandbox):
         run = run_identity(config.problem, config.seed, config.identity())
         snapshot = take_snapshot(home, run).model_dump(mode="json")
         folder = new_session(home, config.problem)
+        store(folder, brought)
         with Journal.create(folder, session_record(config, run=run, memory=snapshot)) as journal:
             return folder.name, _conduct(home, journal, config, sandbox, models, watch)
 
@@ -53,6 +62,7 @@ def resume(
     home = open_home(home)
     with Journal.open(find_session(home, name), salvage=salvage) as journal:
         config = Config.model_validate(journal.session["config"])
+        restore(journal.folder, config.games)
         changed = {name: budgets.get(name) for name in BUDGETS if budgets.get(name) is not None}
         config = config.model_copy(update={"minutes": None, **changed})
         models = _can_be_had(home, config)
@@ -60,6 +70,15 @@ def resume(
             for line in journal.lost:
                 watch.say(f"Set aside in journal.bad: {line}")
             return journal.folder.name, _conduct(home, journal, config, sandbox, models, watch)
+
+
+def _brought(problem: Problem, config: Config, games: Sequence[str], quiet: bool) -> tuple[Brought, ...]:
+    """The user's games, validated, with the time that they will take."""
+    say = Console(stderr=quiet, highlight=False, markup=False, soft_wrap=True).print
+    brought = bring(problem, games, say)
+    if brought:
+        say(outlook(brought, len(problem.baselines) + config.experiments, config.parallel))
+    return brought
 
 
 def _can_be_had(home: Path, config: Config) -> Models:

@@ -14,9 +14,11 @@ by module path and never imported across the wall:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from problems.brought import Brought
 
 Wall = Literal["train", "dev", "sealed"]
 
@@ -78,3 +80,16 @@ class Problem:
     horizons: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of other lengths than the default, by name: a program is confirmed at horizons that it was not
     searched at, on dev and sealed games."""
+    bring: Callable[[str], Brought] | None = None
+    """Host side: a game of the user's own, as typed, validated; None where only known ones can be played.
+    Raises ``problems.brought.BroughtError``."""
+
+
+def tailored(problem: Problem, games: Sequence[str]) -> Problem:
+    """The problem with ``games`` for its train wall and its smoke run; they leave the other walls."""
+    if not games:
+        return problem
+    held_out = {
+        wall: tuple(game for game in names if game not in games) for wall, names in problem.walls.items()
+    }
+    return replace(problem, walls={**held_out, "train": tuple(games)}, smoke=tuple(games[:1]))

@@ -3,6 +3,8 @@
 Only ``compile.py`` needs OpenSpiel. A game is named by a short id below or by any OpenSpiel string.
 """
 
+from problems.brought import BroughtError
+
 _BOARD = "board_width=2,board_height=2,ship_sizes=[1;2],ship_values=[1.0;2.0],allow_repeated_shots=False"
 GAMES: dict[str, str] = {
     "kuhn2": "kuhn_poker(players=2)",
@@ -32,5 +34,5 @@ GAMES: dict[str, str] = {
 (arXiv 2602.16928). ``docs/scores.md`` has their sizes and says which are general-sum."""
 
 
-class GameError(Exception):
+class GameError(BroughtError):
     """A game that cannot be compiled or read, told to a person."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import os
 import tempfile
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyspiel
 
+from problems.brought import kept
 from problems.games import GAMES, GameError
 from problems.games.tables import FORMAT, Tables, from_bytes, to_bytes
 
@@ -26,13 +28,19 @@ def pack(name: str) -> bytes:
     """The compiled game as bytes without code, from the user's cache or made now.
 
     Args:
-        name: a short id of ``GAMES`` or an OpenSpiel string, e.g. ``kuhn_poker(players=3)``.
+        name: a short id of ``GAMES``, an OpenSpiel string, e.g. ``kuhn_poker(players=3)``, or the name of a
+            game that was brought (``problems.brought``).
 
     Raises:
         GameError: OpenSpiel does not know the game, or it does not fit the sequence form.
     """
+    return kept(name) or cached_here(load(name))
+
+
+def cached_here(game: Any) -> bytes:
+    """The compiled game from the user's cache, or compiled and put there."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cached(load(name), cache / "equilibrist" / "games")
+    return cached(game, cache / "equilibrist" / "games")
 
 
 def cached(game: Any, folder: Path) -> bytes:
@@ -51,10 +59,21 @@ def cached(game: Any, folder: Path) -> bytes:
 
 def load(name: str) -> Any:
     """OpenSpiel's game, made turn-based where players move at once."""
+    text = GAMES.get(name, name)
+    family, known = text.partition("(")[0].strip(), pyspiel.registered_names()
+    if family not in known:
+        near = difflib.get_close_matches(family, [*GAMES, *known], n=3)
+        hint = f" Near it: {', '.join(near)}." if near else ""
+        raise GameError(f"OpenSpiel cannot load the game {name!r}: it has none of that name.{hint}")
     try:
-        game = pyspiel.load_game(GAMES.get(name, name))
+        game = pyspiel.load_game(text)
     except (pyspiel.SpielError, RuntimeError) as error:
         raise GameError(f"OpenSpiel cannot load the game {name!r}: {error}") from error
+    return playable(game, name)
+
+
+def playable(game: Any, name: str) -> Any:
+    """The game, turn-based. Raises GameError where it has no tree or no infosets."""
     kind = game.get_type()
     if kind.dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
         game = pyspiel.convert_to_turn_based(game)

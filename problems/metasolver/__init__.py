@@ -6,6 +6,7 @@ games are those of Li et al. 2026 (arXiv 2602.16928).
 
 from pathlib import Path
 
+from problems.brought import Brought
 from problems.metasolver.check import check
 from problems.metasolver.score import CHECKPOINTS, score
 from problems.problem import Problem
@@ -18,6 +19,13 @@ def pack(name: str) -> bytes:
     from problems.games.compile import pack
 
     return pack(name)
+
+
+def bring(text: str) -> Brought:
+    """A game of the user's own: OpenSpiel string or Gambit file. Raises ``problems.games.GameError``."""
+    from problems.metasolver.bring import bring
+
+    return bring(text)
 
 
 PROBLEM = Problem(
@@ -38,4 +46,5 @@ PROBLEM = Problem(
     pack=pack,
     check=check,
     score=score,
+    bring=bring,
 )

@@ -5,6 +5,7 @@ The training games are those of Li et al. 2026 (arXiv 2602.16928).
 
 from pathlib import Path
 
+from problems.brought import Brought
 from problems.problem import Problem
 from problems.regret.check import check
 from problems.regret.score import checkpoints, score
@@ -17,6 +18,13 @@ def pack(name: str) -> bytes:
     from problems.games.compile import pack
 
     return pack(name)
+
+
+def bring(text: str) -> Brought:
+    """A game of the user's own: OpenSpiel string or Gambit file. Raises ``problems.games.GameError``."""
+    from problems.regret.bring import bring
+
+    return bring(text)
 
 
 PROBLEM = Problem(
@@ -58,4 +66,5 @@ PROBLEM = Problem(
     pack=pack,
     check=check,
     score=score,
+    bring=bring,
 )
