@@ -135,6 +135,7 @@ def test_a_tailored_problem_trains_on_the_users_games_alone():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_session_carries_its_game_through_resume_replay_and_fork(tmp_path, file, capsys):
     config = Config(problem="metasolver", experiments=1, parallel=1, sandbox="unconfined")
     name, reason = start(tmp_path, config, quiet=True, games=[str(file)])
