@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from equilibrist.cli_again import app as again_app
+from equilibrist.cli_discovery import app as discovery_app
 from equilibrist.cli_memory import app as memory_app
 from equilibrist.cli_reproduce import app as reproduce_app
 from equilibrist.cli_results import app as results_app
@@ -45,6 +46,7 @@ app.add_typer(steer_app)
 app.add_typer(again_app)
 app.add_typer(reproduce_app)
 app.add_typer(results_app)
+app.add_typer(discovery_app)
 app.add_typer(memory_app, name="memory")
 
 

@@ -31,8 +31,10 @@ from memory.files import write_atomically
 from memory.journal import Journal
 from sandbox.job import Job, Outcome
 
+AFTERWARDS = ("confirmation", "distillation", "finalists")
+"""What commands write about a session's programs; the session itself neither makes nor reads it."""
 INPUTS = frozenset(
-    {"reply", "outcome", "begun", "steer", "program", "approval", "started", "ended", "attacks"}
+    {"reply", "outcome", "begun", "steer", "program", "approval", "started", "ended", "attacks", *AFTERWARDS}
 )
 
 

@@ -49,6 +49,30 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What a trial showed."""
+
+    passed: bool
+    said: str
+    """One sentence with the figures that decided."""
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A property that a confirmation tests apart from the score: runs of its own, and how they are read."""
+
+    name: str
+    about: str
+    """What a rule that passes has, in one sentence."""
+    game: str
+    runs: tuple[Mapping[str, Any], ...]
+    """Settings handed to ``rollout``, one run each."""
+    judge: Callable[[Sequence[Mapping[str, Any]]], Finding]
+    """Artifacts of the runs, in their order."""
+
+
+@dataclass(frozen=True)
 class Problem:
     """One research problem, seen from the host."""
 
@@ -80,6 +104,12 @@ class Problem:
     horizons: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of other lengths than the default, by name: a program is confirmed at horizons that it was not
     searched at, on dev and sealed games."""
+    trials: tuple[Trial, ...] = ()
+    """Properties that ``equilibrist confirm`` tests."""
+    export: Callable[[str, str], str] | None = None
+    """(source, title) -> one file, without any import of ours, that others run in their own framework."""
+    notation: Callable[[str], Any] | None = None
+    """Source -> the rule in mathematical notation (``problems.notation.Notation``)."""
     bring: Callable[[str], Brought] | None = None
     """Host side: a game of the user's own, as typed, validated; None where only known ones can be played.
     Raises ``problems.brought.BroughtError``."""

@@ -9,6 +9,7 @@ from problems.brought import Brought
 from problems.problem import Problem
 from problems.regret.check import check
 from problems.regret.score import checkpoints, score
+from problems.regret.trials import TRIALS
 
 _FOLDER = Path(__file__).parent
 
@@ -67,4 +68,5 @@ PROBLEM = Problem(
     check=check,
     score=score,
     bring=bring,
+    trials=TRIALS,
 )

@@ -10,6 +10,7 @@ from problems.games import engine
 from problems.games.layout import Game, arrange
 from problems.games.tables import from_bytes
 from problems.problem import CandidateError
+from problems.regret.examine import against_sequence, altered
 
 
 class Candidate(Protocol):
@@ -27,7 +28,9 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
         game: what ``compile.pack`` gave.
         settings: ``checkpoints``, ascending iterations at which the average policy is judged, the last one
             ends the run; ``alternating``, whether players learn one after another (else all at once, from
-            the same policies); ``seed``, which shuffles infosets and actions.
+            the same policies); ``seed``, which shuffles infosets and actions. For trials: ``sequence``
+            (see ``examine.against_sequence``, which then plays instead); ``scale``, ``shift`` of payoffs;
+            ``relabel``, another order of infosets and actions.
 
     Returns:
         Equally long series, one number per checkpoint: ``iterations``; ``exploitability`` of the average
@@ -37,7 +40,10 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     Raises:
         CandidateError: the candidate failed; ``artifact`` holds the series up to there.
     """
-    table = _Table(candidate, arrange(from_bytes(game), settings["seed"]))
+    if "sequence" in settings:
+        return against_sequence(candidate, settings)
+    tables = altered(from_bytes(game), settings)
+    table = _Table(candidate, arrange(tables, settings["seed"] + settings.get("relabel", 0)))
     done = 0
     for checkpoint in settings["checkpoints"]:
         try:

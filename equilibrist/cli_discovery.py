@@ -1,0 +1,63 @@
+"""What is done with a program once it was found: confirm, distil, export."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from equilibrist.options import HOME, Home, Json, emit
+
+app = typer.Typer()
+
+Session = Annotated[str, typer.Argument(help="A session's id, the start of it, or 'last'.")]
+Program = Annotated[str, typer.Argument(help="'best', an id, '#7', a baseline's name, or a file.")]
+SandboxName = Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")]
+Parallel = Annotated[int, typer.Option(min=1, max=64, help="Runs at a time.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Orders of infosets and actions, for the spread.")]
+
+
+@app.command()
+def confirm(
+    session: Session,
+    program: Program,
+    games: Annotated[
+        str | None, typer.Option(help="Instead of the walls: game names, separated by ';'.")
+    ] = None,
+    horizons: Annotated[
+        str | None, typer.Option(help="Other lengths of runs, separated by ','; 'none' leaves them out.")
+    ] = None,
+    repeats: Repeats = 3,
+    again: Annotated[bool, typer.Option(help="Confirm once more what was confirmed; it is counted.")] = False,
+    parallel: Parallel = 2,
+    sandbox: SandboxName = "auto",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Judge a program on sealed games and at other horizons, against every baseline; once, and counted."""
+    from equilibrist import confirm as work
+    from equilibrist.confirmed import render
+    from equilibrist.evaluate import choose_games
+    from equilibrist.programs import named
+    from equilibrist.tables import Shown
+    from sandbox import open_sandbox
+
+    errors = Console(stderr=True, highlight=False)
+    chosen = named(home, session, program)
+    lengths = None if horizons is None else [h.strip() for h in horizons.split(",") if h.strip() != "none"]
+    wanted = choose_games(chosen.problem, "train", games) if games else None
+    asked = work.plan(chosen.problem, wanted, lengths, repeats)
+    made = None if again else work.earlier(chosen, asked)
+    if made is not None:
+        errors.print(
+            "Confirmed before; this is what the journal says. Once more, counted: --again", markup=False
+        )
+    else:
+        with Shown(errors) as progress:
+            with open_sandbox(sandbox, slots=parallel, say=errors.print) as box:
+                made = work.confirm(chosen, asked, box, progress)
+    if as_json:
+        emit(made.model_dump(mode="json"))
+    else:
+        render(Console(), made)

@@ -1,0 +1,109 @@
+"""A program against baselines on several games: wins, ratios, worst case, and what chance may explain."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from equilibrist.table import FLOOR, Report
+from sandbox.job import Record
+
+ALONE = math.log10(2.0)
+"""Difference of log10 exploitability that counts where nothing was repeated: late iterates are chaotic, and
+less than a factor of two is no evidence (``docs/scores.md``)."""
+
+
+class Duel(Record):
+    """The program and one baseline on one game; losses are log10 of exploitability at the end."""
+
+    game: str
+    difference: float
+    """Mean loss of the program less the baseline's; negative is better."""
+    spread: float
+    """What chance can make of that difference: two standard errors over repeats."""
+
+    @property
+    def outcome(self) -> str:
+        if abs(self.difference) <= self.spread:
+            return "tie"
+        return "win" if self.difference < 0 else "loss"
+
+
+class Against(Record):
+    """The program and one baseline over all games."""
+
+    baseline: str
+    wins: int
+    ties: int
+    losses: int
+    ratio: float
+    """Geometric mean over games of exploitability, program to baseline; below 1 is better."""
+    spread: float
+    """Two standard deviations over repeats of log10 of that ratio."""
+    worst: float
+    """The largest ratio of one game."""
+    worst_game: str
+    duels: tuple[Duel, ...]
+    failed: bool = False
+    """Whether the program, or the baseline, did not end its run on some game. Then nothing else counts."""
+
+    @property
+    def beaten(self) -> bool:
+        """By more than the spread."""
+        return not self.failed and math.log10(self.ratio) < -self.spread
+
+
+def losses(report: Report, program: str, game: str) -> list[float] | None:
+    """One per repeat: log10 max(exploitability, ``FLOOR``) at the end, or the negative score where a problem
+    measures something else. None when a run failed."""
+    found = []
+    for cell in report.of(program, game):
+        if cell.result.status != "ok" or cell.result.score is None:
+            return None
+        curve = cell.exploitability
+        found.append(math.log10(max(curve[-1], FLOOR)) if curve else -cell.result.score)
+    return found
+
+
+def against(report: Report, program: str, baseline: str) -> Against:
+    """The verdict of one report."""
+    pairs = [(g, losses(report, program, g), losses(report, baseline, g)) for g in report.games]
+    good = [(game, own, other) for game, own, other in pairs if own is not None and other is not None]
+    if len(good) < len(pairs):
+        return Against(
+            baseline=baseline,
+            wins=0,
+            ties=0,
+            losses=len(pairs),
+            ratio=math.inf,
+            spread=0.0,
+            worst=math.inf,
+            worst_game=next(game for game, own, other in pairs if own is None or other is None),
+            duels=(),
+            failed=True,
+        )
+    duels = tuple(_duel(*pair) for pair in good)
+    outcomes = [duel.outcome for duel in duels]
+    worst = max(duels, key=lambda duel: duel.difference)
+    means = [statistics.fmean(own[i] - other[i] for _, own, other in good) for i in range(report.repeats)]
+    return Against(
+        baseline=baseline,
+        wins=outcomes.count("win"),
+        ties=outcomes.count("tie"),
+        losses=outcomes.count("loss"),
+        ratio=10 ** statistics.fmean(means),
+        spread=2.0 * statistics.stdev(means) if len(means) > 1 else ALONE,
+        worst=10**worst.difference,
+        worst_game=worst.game,
+        duels=duels,
+    )
+
+
+def _duel(game: str, own: Sequence[float], other: Sequence[float]) -> Duel:
+    difference = statistics.fmean(own) - statistics.fmean(other)
+    if len(own) < 2:
+        solved = max(*own, *other) <= math.log10(FLOOR) + 1e-9
+        return Duel(game=game, difference=difference, spread=0.0 if solved else ALONE)
+    error = math.sqrt((statistics.variance(own) + statistics.variance(other)) / len(own))
+    return Duel(game=game, difference=difference, spread=2.0 * error)
