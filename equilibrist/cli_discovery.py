@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,3 +62,41 @@ def confirm(
         emit(made.model_dump(mode="json"))
     else:
         render(Console(), made)
+
+
+@app.command()
+def export(
+    session: Session,
+    program: Program,
+    path: Annotated[
+        Path | None, typer.Argument(help="Where to; rule_<id>.py in this folder if left out.")
+    ] = None,
+    games: Annotated[
+        str | None,
+        typer.Option(help="Games to check the file on, separated by ';'; two small ones if left out."),
+    ] = None,
+    sandbox: SandboxName = "auto",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Write a program as one file with OpenSpiel's solver interface, and check it inside OpenSpiel."""
+    from equilibrist.evaluate import choose_games
+    from equilibrist.export import export as work
+    from equilibrist.programs import named
+    from sandbox import open_sandbox
+
+    chosen = named(home, session, program)
+    errors = Console(stderr=True, highlight=False)
+    wanted = choose_games(chosen.problem, "train", games) if games else None
+    with open_sandbox(sandbox, slots=1, say=errors.print) as box:
+        made = work(chosen, path or Path(f"rule_{chosen.program_id}.py"), box, wanted)
+    if as_json:
+        emit(made.model_dump(mode="json"))
+        return
+    console = Console(highlight=False)
+    console.print(f"{made.path}: class Solver, used as OpenSpiel's CFRSolver.", markup=False, soft_wrap=True)
+    shown = f"within {made.difference:.1g} of ours at iterations {', '.join(map(str, made.checkpoints))}"
+    console.print(f"Run inside OpenSpiel on {', '.join(made.games)}: exploitability {shown}.", markup=False)
+    console.print(
+        f"Try it: python {made.path} --game leduc_poker --iterations 1000", markup=False, soft_wrap=True
+    )

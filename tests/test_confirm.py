@@ -64,7 +64,7 @@ NAMES = PROBLEM.baselines["cfr_plus"].replace(
 
 @pytest.fixture(scope="module")
 def box():
-    with open_sandbox("unconfined", slots=2, say=lambda line: None) as box:
+    with open_sandbox("unconfined", slots=1, say=lambda line: None) as box:
         yield box
 
 

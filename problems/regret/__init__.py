@@ -8,6 +8,7 @@ from pathlib import Path
 from problems.brought import Brought
 from problems.problem import Problem
 from problems.regret.check import check
+from problems.regret.export import export
 from problems.regret.score import checkpoints, score
 from problems.regret.trials import TRIALS
 
@@ -69,4 +70,5 @@ PROBLEM = Problem(
     score=score,
     bring=bring,
     trials=TRIALS,
+    export=export,
 )
