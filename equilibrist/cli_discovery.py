@@ -100,3 +100,36 @@ def export(
     console.print(
         f"Try it: python {made.path} --game leduc_poker --iterations 1000", markup=False, soft_wrap=True
     )
+
+
+@app.command()
+def distill(
+    session: Session,
+    program: Program,
+    games: Annotated[
+        str | None, typer.Option(help="Instead of the dev games: names, separated by ';'.")
+    ] = None,
+    repeats: Repeats = 3,
+    limit: Annotated[int, typer.Option(min=1, help="Ablations judged at most.")] = 400,
+    parallel: Parallel = 2,
+    sandbox: SandboxName = "auto",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Take out of a program what does nothing, and say what the rest does."""
+    from equilibrist.distill import distill as work
+    from equilibrist.distilled import render
+    from equilibrist.evaluate import choose_games
+    from equilibrist.programs import named
+    from equilibrist.tables import Shown
+    from sandbox import open_sandbox
+
+    chosen = named(home, session, program)
+    errors = Console(stderr=True, highlight=False)
+    wanted = choose_games(chosen.problem, "dev", games) if games else None
+    with Shown(errors) as progress, open_sandbox(sandbox, slots=parallel, say=errors.print) as box:
+        made = work(chosen, box, wanted, repeats, limit, progress)
+    if as_json:
+        emit(made.model_dump(mode="json"))
+    else:
+        render(Console(), made)

@@ -171,6 +171,8 @@ def test_programs_have_many_names(session, tmp_path):
             named(home, "last", wrong)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_command_writes_what_it_prints_and_no_agent_sees_it(session):
     home, folder = session
     line = [
@@ -185,7 +187,7 @@ def test_the_command_writes_what_it_prints_and_no_agent_sees_it(session):
         "--json",
     ]
     line += ["--games", "kuhn_poker(players=2)", "--horizons", "none", "--repeats", "1", "--home", str(home)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=170)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     journal = Journal.view(folder)

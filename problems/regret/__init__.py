@@ -11,6 +11,7 @@ from problems.regret.check import check
 from problems.regret.export import export
 from problems.regret.score import checkpoints, score
 from problems.regret.trials import TRIALS
+from problems.regret.words import notation
 
 _FOLDER = Path(__file__).parent
 
@@ -71,4 +72,5 @@ PROBLEM = Problem(
     bring=bring,
     trials=TRIALS,
     export=export,
+    notation=notation,
 )
