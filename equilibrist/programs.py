@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from equilibrist.bring import restore
 from equilibrist.errors import Usage
 from equilibrist.evaluate import find_problem
 from equilibrist.home import find_session, open_home
@@ -13,7 +14,7 @@ from memory.archive import Archive
 from memory.events import JournalError
 from memory.journal import Journal
 from memory.records import program_id
-from problems.problem import Problem
+from problems.problem import Problem, tailored
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ def named(home: Path, session: str, program: str) -> Named:
     folder = find_session(home, session)
     journal = Journal.view(folder)
     archive = Archive.of(journal)
-    problem = find_problem(journal.session["problem"])
+    games = tuple(journal.session.get("config", {}).get("games", ()))
+    restore(folder, games)
+    problem = tailored(find_problem(journal.session["problem"]), games)
 
     def made(name: str, source: str) -> Named:
         return Named(home, folder, problem, name, source)
