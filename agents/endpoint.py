@@ -12,45 +12,68 @@ import json
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
 import openai
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
-from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_openai import ChatOpenAI
-from pydantic import ValidationError
+from pydantic import Field
 
-from agents import text_calls
+from agents import replies, text_calls
 from agents.errors import ContextOverflow, ModelError
 
 NO_KEY = "none"
 """What is sent to an endpoint that asks for no key, for the client insists on one."""
 OVERFLOW = re.compile(
-    r"context.{0,20}(length|size|window)|maximum context|prompt is too long|too many (input )?tokens", re.I
+    r"context.{0,24}(length|size|window|limit)|(maximum|max|model'?s?) (prompt|context|input)"
+    r"|(prompt|input|request|messages?) (is|are|was) too (long|large)|too many (input |prompt )?tokens"
+    r"|(prompt|input) token count|token.{0,24}exceed|exceed.{0,40}token|inputs? tokens \+ .?max_new_tokens"
+    r"|reduce the length|tokens must be reduced|range of input length|request too large|entity too large",
+    re.I,
 )
-"""How servers other than OpenAI's (vLLM, llama.cpp, Anthropic) say that the messages are too long."""
+"""How servers other than OpenAI's say that the messages are too long: vLLM, llama.cpp, Ollama, LM Studio, TGI,
+Anthropic, Gemini, Bedrock, Mistral, Groq, xAI, Moonshot, Qwen, Together, and OpenAI's own 429 for a request
+that no waiting makes small enough."""
 BYTES_PER_TOKEN = 4
 """For the usage of an endpoint that does not tell it."""
 PASSING = (408, 409, 425, 429)
 """Refusals (4xx) that another try may get past. So may every server fault (5xx)."""
-WIRE = (openai.APIError, httpx.HTTPError, ValueError, KeyError, TypeError, IndexError, AttributeError)
+WIRE = (
+    openai.APIError,
+    httpx.HTTPError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    RecursionError,
+)
 """What a request may raise; the built-in ones stand for a body that is no chat completion."""
 
 
+def _never(*told: int) -> None:
+    pass
+
+
 class Endpoint(ChatOpenAI):
-    tries: int = 8
-    """Requests for one reply before the model counts as gone."""
+    tries: int = 12
+    """Requests for one reply before the model counts as gone: about ten minutes of faults."""
     first_wait: float = 1.0
     """Seconds; the mean wait doubles with each try."""
     longest_wait: float = 120.0
     """Seconds; also the most that a Retry-After is honoured for."""
     without_tools: bool = False
-    """The model has no native tool calls; found out at the first refusal."""
+    """The model has no native tool calls: so the user says, or it was found out at the first refusal."""
+    check: Callable[[], None] = Field(default=_never, exclude=True)
+    """Called while a wait lasts, to raise when nobody waits any more."""
+    progress: Callable[[int, int], None] | None = Field(default=None, exclude=True)
+    """(experiment, characters so far): set it, and replies are streamed."""
 
     def _generate(
         self,
@@ -59,21 +82,22 @@ class Endpoint(ChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        attempt = 0
+        faults: list[str] = []
         while True:
-            attempt += 1
-            plain = self.without_tools
+            plain, streamed = self.without_tools, self.progress is not None
             try:
                 message = self._once(messages, stop, run_manager, plain, kwargs)
-                message.usage_metadata = message.usage_metadata or _guessed(messages, message)
-                return self._clean(message, attempt)
+                return self._result(messages, message, faults)
             except WIRE as fault:
+                faults.append(_named(fault))
                 if kwargs.get("tools") and not plain and _refuses_tools(fault):
                     self.without_tools = True
-                elif _is_final(fault) or attempt >= self.tries:
-                    raise self._for_people(fault, attempt) from None
+                elif streamed and _refuses_streams(fault):
+                    self.progress = None
+                elif _is_final(fault) or len(faults) >= self.tries:
+                    raise self._for_people(fault, len(faults)) from None
                 else:
-                    self._wait(fault, attempt)
+                    self._wait(fault, len(faults))
 
     def _once(
         self,
@@ -88,23 +112,42 @@ class Endpoint(ChatOpenAI):
         if tools and plain:
             messages = text_calls.as_text(messages, tools)
             options = {k: v for k, v in options.items() if k not in ("tools", "tool_choice")}
-        try:
-            result = super()._generate(messages, stop, run_manager, **options)
-        except ValidationError:
-            return _unreadable()
-        if not result.generations:
-            raise ValueError("the endpoint's reply has no choices")
-        message = result.generations[0].message
-        if not isinstance(message, AIMessage):
-            message = AIMessage(content=message.text)
+        if self.progress is None:
+            message = super()._generate(messages, stop, run_manager, **options).generations[0].message
+        else:
+            number = int((run_manager.metadata if run_manager else {}).get("experiment", 0))
+            message = self._streamed(messages, stop, options, self.progress, number)
+        assert isinstance(message, AIMessage)
         if tools and not message.tool_calls and not message.invalid_tool_calls:
             message.tool_calls = text_calls.parse(message.text, tools)
         return message
 
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        """LangChain's own reader gives up on what ``agents.replies`` can tell the model of."""
+        body = response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else response
+        return ChatResult(generations=[ChatGeneration(message=replies.read(body))])
+
+    def _streamed(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: dict[str, Any],
+        progress: Callable[[int, int], None],
+        number: int,
+    ) -> AIMessage:
+        payload = self._get_request_payload(messages, stop=stop, **options)
+        with self.client.create(**payload, stream=True, stream_options={"include_usage": True}) as chunks:
+            bodies = (chunk if isinstance(chunk, dict) else chunk.model_dump(warnings=False) for chunk in chunks)
+            return replies.read(replies.assembled(bodies, lambda length: progress(number, length)))
+
     def _wait(self, fault: Exception, attempt: int) -> None:
         asked = _retry_after(fault)
         backoff = random.uniform(0.0, 2.0 * self.first_wait * 2.0 ** (attempt - 1))
-        time.sleep(min(self.longest_wait, backoff if asked is None else asked + 0.1 * backoff))
+        until = time.monotonic() + min(self.longest_wait, backoff if asked is None else asked + 0.1 * backoff)
+        while (left := until - time.monotonic()) > 0.0:
+            self.check()
+            time.sleep(min(left, 0.5))
+        self.check()
 
     def _for_people(self, fault: Exception, attempt: int) -> ModelError:
         kind = type(fault).__name__.removeprefix("OpenAI")
@@ -114,20 +157,12 @@ class Endpoint(ChatOpenAI):
             f"{'try' if attempt == 1 else 'tries'}): {self._redact(str(fault))[:500]}"
         )
 
-    def _clean(self, message: AIMessage, attempt: int) -> ChatResult:
-        """The reply without the key, should the endpoint have echoed it."""
-        text = self._redact(json.dumps({"calls": message.tool_calls, "bad": message.invalid_tool_calls}))
-        calls = json.loads(text)
-        clean = AIMessage(
-            content=self._redact(message.text),
-            tool_calls=calls["calls"],
-            invalid_tool_calls=calls["bad"],
-            usage_metadata=message.usage_metadata,
-            response_metadata={"tries": attempt},
-            additional_kwargs={
-                "refusal": self._redact(str(message.additional_kwargs.get("refusal") or "")),
-            },
-        )
+    def _result(self, messages: list[BaseMessage], message: AIMessage, faults: list[str]) -> ChatResult:
+        """The reply without the key, should the endpoint have echoed it, and with what it took to get it."""
+        clean = replies.cleaned(message, self._redact)
+        clean.usage_metadata = message.usage_metadata or _guessed(messages, message)
+        finish = message.response_metadata.get("finish", "")
+        clean.response_metadata = {"tries": len(faults) + 1, "faults": faults, "finish": finish}
         return ChatResult(generations=[ChatGeneration(message=clean)])
 
     def _redact(self, text: str) -> str:
@@ -146,21 +181,33 @@ def _guessed(messages: Sequence[BaseMessage], reply: AIMessage) -> UsageMetadata
     return UsageMetadata(input_tokens=asked, output_tokens=answered, total_tokens=asked + answered)
 
 
+def _named(fault: Exception) -> str:
+    """A fault in a word or two, for the record; never the server's own words."""
+    status = getattr(fault, "status_code", None)
+    name = type(fault).__name__.removeprefix("OpenAI").removesuffix("Error")
+    if isinstance(fault, openai.APIError | httpx.HTTPError):
+        return f"{status} {name}" if status else name
+    return "garbled reply"
+
+
 def _overflows(fault: Exception) -> bool:
     if isinstance(fault, ContextOverflowError) or getattr(fault, "code", "") == "context_length_exceeded":
         return True
-    return getattr(fault, "status_code", None) in (400, 413, 500) and bool(OVERFLOW.search(str(fault)))
-
-
-def _unreadable() -> AIMessage:
-    """A reply with arguments that are JSON but no object: a fault of the model, which it can be told of."""
-    bad = InvalidToolCall(type="invalid_tool_call", id="", name="a tool", args="", error="not an object")
-    return AIMessage(content="", invalid_tool_calls=[bad])
+    status = getattr(fault, "status_code", 0)
+    if status == 429:
+        return "must be reduced" in str(fault) or "request too large" in str(fault).lower()
+    return status == 413 or status in (0, 400, 422, 500) and bool(OVERFLOW.search(str(fault)))
 
 
 def _refuses_tools(fault: Exception) -> bool:
     """Servers without tool calls say so in their own words: Ollama and vLLM with 400, OpenRouter with 404."""
     return getattr(fault, "status_code", None) in (400, 404, 422, 501) and "tool" in str(fault).lower()
+
+
+def _refuses_streams(fault: Exception) -> bool:
+    """The server refuses to stream, or sends no stream."""
+    status = getattr(fault, "status_code", None)
+    return status in (400, 404, 422, 501) and "stream" in str(fault).lower() or "no choices" in str(fault)
 
 
 def _is_final(fault: Exception) -> bool:
@@ -173,12 +220,14 @@ def _is_final(fault: Exception) -> bool:
 def _retry_after(fault: Exception) -> float | None:
     """Seconds that the endpoint asked to wait (RFC 9110, 10.2.3: a number or a date), None without a wish."""
     headers = getattr(getattr(fault, "response", None), "headers", {})
-    value = headers.get("retry-after", "")
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            asked = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        return asked if asked >= 0.0 else None  # not a number neither
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+        date = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+        return max(0.0, date.timestamp() - time.time())
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None

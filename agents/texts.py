@@ -78,12 +78,20 @@ def table(programs: Sequence[Program]) -> str:
 def lessons(found: Sequence[Lesson]) -> str:
     if not found:
         return ""
-    lines = [
-        f"* [{lesson.id}, {lesson.kind}, {lesson.status}; for: {len(lesson.supported_by)}, "
-        f"against: {len(lesson.contradicted_by)}] {lesson.text}"
-        for lesson in found
-    ]
-    return "## Lessons from earlier experiments\n\n" + "\n".join(lines)
+    return "## Lessons from earlier experiments\n\n" + "\n".join(map(_lesson, found))
+
+
+def _lesson(lesson: Lesson) -> str:
+    """What is claimed, what was measured, and which experiments stand behind it."""
+    effect = "" if lesson.effect is None else f", effect {lesson.effect:+.4f}"
+    spread = "" if lesson.spread is None else f" ± {lesson.spread:.4f}"
+    games = f", on {', '.join(lesson.games)}" if lesson.games else ""
+    sides = (("for", lesson.supported_by), ("against", lesson.contradicted_by))
+    evidence = "; ".join(f"{side}: {', '.join(names)}" for side, names in sides if names)
+    why = f"{lesson.status}: {lesson.reason}" if lesson.reason else lesson.status
+    head = f"* [{lesson.id}, {lesson.kind}, {why}{effect}{spread}{games}] {lesson.text}"
+    measured = f"\n  Measured: {lesson.observation}" if lesson.observation else ""
+    return f"{head}{measured}" + (f"\n  Evidence, {evidence}" if evidence else "")
 
 
 def steering(remarks: Sequence[str]) -> str:

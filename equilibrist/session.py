@@ -248,13 +248,19 @@ class _Window:
         _record(self.parts, archive.experiments[-1], archive)
 
 
+EVIDENCE_TOLD = 5
+"""Experiments named for, and against, a lesson; its ``reason`` counts them all."""
+
+
 def as_told(lesson: Lesson, session: str) -> Lesson:
     """The lesson with the evidence of this very session as ``#number``: what the agents read must not
-    depend on how a session happens to be called, or a rerun would not repeat it."""
+    depend on how a session happens to be called, or a rerun would not repeat it. The first few experiments
+    stand for all, or what every experiment confirms would fill the messages."""
     own = f"{session}/"
 
     def told(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(f"#{name.removeprefix(own)}" if name.startswith(own) else name for name in names)
+        few = names[:EVIDENCE_TOLD]
+        return tuple(f"#{name.removeprefix(own)}" if name.startswith(own) else name for name in few)
 
     evidence = {"supported_by": told(lesson.supported_by), "contradicted_by": told(lesson.contradicted_by)}
     return lesson.model_copy(update=evidence)

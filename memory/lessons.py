@@ -16,8 +16,8 @@ the events of many journals can be put together in order of time.
 from __future__ import annotations
 
 import json
+import math
 import re
-import statistics
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -167,76 +167,118 @@ def group(events: Sequence[Event], links: Links | None = None) -> dict[str, list
     return grouped
 
 
-def live(name: str, events: Sequence[Event]) -> Lesson | None:
+def live(name: str, events: Iterable[Event]) -> Lesson | None:
     """One lesson from its events in order of time; None if none of them adds it."""
-    births = [e for e in events if e.kind == "lesson_added" and e.data["id"] == name]
-    if not births:
-        return None
-    first = births[0].data
-    speaking = [e for e in events if e.kind in ("lesson_added", "lesson_supported")]
-    agreeing = independent(e.data["evidence"] for e in speaking)
-    opposing = independent(e.data["evidence"] for e in events if e.kind == "lesson_contradicted")
-    effects = [evidence.effect for evidence in agreeing if evidence.effect is not None]
-    status, reason = _status(name, events, len(agreeing), len(opposing))
-    shown = {
-        (e.data["run"], e.data["number"]): e.data["improved"] for e in events if e.kind == "lesson_credited"
-    }
-    return Lesson(
-        **{
-            field: first[field]
-            for field in ("id", "text", "kind", "problem", "games", "observation", "sources")
-        },
-        status=status,
-        reason=reason,
-        effect=statistics.fmean(effects) if effects else None,
-        spread=statistics.stdev(effects) if len(effects) > 1 else None,
-        supported_by=tuple(evidence.experiment for evidence in agreeing),
-        contradicted_by=tuple(evidence.experiment for evidence in opposing),
-        against=_against(name, events),
-        shown=len(shown),
-        helped=sum(shown.values()),
-        session=first["session"],
-        created=births[0].time,
-    )
+    life = Life(name)
+    for event in events:
+        life.add(event)
+    return life.lesson()
 
 
-def independent(evidence: Iterable[dict[str, Any] | None]) -> list[Evidence]:
-    """Leave out what repeats: the same program measured again, the same experiment of a rerun."""
-    kept: list[Evidence] = []
-    seen: set[tuple[str, str]] = set()
-    for data in evidence:
+class Life:
+    """A lesson in the making: fed with its events in order of time, so that one more costs no look back."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._birth: Event | None = None
+        self._for, self._against = _Side(), _Side()
+        self._opponents: dict[str, None] = {}
+        """Lessons that say the opposite and were found later; then those named at a birth."""
+        self._named: dict[str, None] = {}
+        self._shown: dict[tuple[str, int], bool] = {}
+        self._helped = 0
+        self._retired: str | None = None
+
+    def add(self, event: Event) -> None:
+        data, own = event.data, event.data.get("id") == self._name
+        if event.kind == "lesson_added":
+            self._birth = self._birth or (event if own else None)
+            self._retired = None if own else self._retired
+            self._named.update(dict.fromkeys(data.get("against", ())))
+        if event.kind in ("lesson_added", "lesson_supported"):
+            self._for.add(data["evidence"])
+        elif event.kind == "lesson_contradicted":
+            self._against.add(data["evidence"])
+            self._opponents[data.get("by") or ""] = None
+        elif event.kind == "lesson_retired" and own:
+            self._retired = data["reason"]
+        elif event.kind == "lesson_merged" and own:
+            self._retired = f"merged into {data['into']}: {data['reason']}"
+        elif event.kind == "lesson_credited":
+            shown = (data["run"], data["number"])
+            self._helped += data["improved"] - self._shown.get(shown, False)
+            self._shown[shown] = data["improved"]
+
+    def lesson(self) -> Lesson | None:
+        """As of now; None while nothing has added it."""
+        if self._birth is None:
+            return None
+        first = self._birth.data
+        status, reason = self._status()
+        against = dict.fromkeys([*self._opponents, *self._named])
+        return Lesson(
+            **{
+                field: first[field]
+                for field in ("id", "text", "kind", "problem", "games", "observation", "sources")
+            },
+            status=status,
+            reason=reason,
+            effect=self._for.mean,
+            spread=self._for.spread,
+            supported_by=tuple(self._for.experiments),
+            contradicted_by=tuple(self._against.experiments),
+            against=tuple(other for other in against if other and other != self._name),
+            shown=len(self._shown),
+            helped=self._helped,
+            session=first["session"],
+            created=self._birth.time,
+        )
+
+    def _status(self) -> tuple[LessonStatus, str]:
+        """Two independent experiments support a lesson; as many against as for it make it contradicted."""
+        agree, oppose = len(self._for.experiments), len(self._against.experiments)
+        if self._retired is not None:
+            return "retired", self._retired
+        if oppose and oppose >= agree:
+            return "contradicted", f"{oppose} against, {agree} for"
+        if agree >= 2:
+            against = f", {oppose} against" if oppose else ""
+            return "supported", f"{agree} independent experiments agree{against}"
+        return "quarantined", "no experiment behind it yet" if agree == 0 else "one experiment so far"
+
+
+class _Side:
+    """The independent experiments on one side: what repeats is left out, be it the same program measured
+    again or the same experiment of a rerun. Mean and spread are kept up as Welford (1962) does."""
+
+    def __init__(self) -> None:
+        self.experiments: list[str] = []
+        self._seen: set[tuple[str, str]] = set()
+        self._count, self._mean, self._squares = 0, 0.0, 0.0
+
+    def add(self, data: dict[str, Any] | None) -> None:
         if data is None:
-            continue
+            return
         piece = Evidence.model_validate(data)
         marks = {("program", piece.program_id), (piece.run, piece.experiment.rpartition("/")[2])}
-        if not marks & seen:
-            kept.append(piece)
-            seen |= marks
-    return kept
+        if marks & self._seen:
+            return
+        self._seen |= marks
+        self.experiments.append(piece.experiment)
+        if piece.effect is not None:
+            self._count += 1
+            step = piece.effect - self._mean
+            self._mean += step / self._count
+            self._squares += step * (piece.effect - self._mean)
 
+    @property
+    def mean(self) -> float | None:
+        return self._mean if self._count else None
 
-def _status(name: str, events: Sequence[Event], agree: int, oppose: int) -> tuple[LessonStatus, str]:
-    """Two independent experiments support a lesson; as many against as for it make it contradicted."""
-    for event in reversed(events):
-        if event.kind == "lesson_added" and event.data["id"] == name:
-            break
-        if event.kind == "lesson_retired" and event.data["id"] == name:
-            return "retired", event.data["reason"]
-        if event.kind == "lesson_merged" and event.data["id"] == name:
-            return "retired", f"merged into {event.data['into']}: {event.data['reason']}"
-    if oppose and oppose >= agree:
-        return "contradicted", f"{oppose} against, {agree} for"
-    if agree >= 2:
-        return "supported", f"{agree} independent experiments agree" + (
-            f", {oppose} against" if oppose else ""
-        )
-    return "quarantined", "no experiment behind it yet" if agree == 0 else "one experiment so far"
-
-
-def _against(name: str, events: Sequence[Event]) -> tuple[str, ...]:
-    found = [e.data.get("by") for e in events if e.kind == "lesson_contradicted"]
-    found += [other for e in events if e.kind == "lesson_added" for other in e.data.get("against", ())]
-    return tuple(dict.fromkeys(other for other in found if other and other != name))
+    @property
+    def spread(self) -> float | None:
+        """Sample standard deviation."""
+        return math.sqrt(self._squares / (self._count - 1)) if self._count > 1 else None
 
 
 def _exact(text: str) -> frozenset[str]:

@@ -8,6 +8,7 @@ meanwhile. Ranking is exact, over vectors in memory: an approximate index may an
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right, insort_right
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from memory.embedder import Embedder
 from memory.events import Event
 from memory.gathering import Snapshot, digest, gather
 from memory.journal import Journal
-from memory.lessons import NEAR, Evidence, Links, added, cleaned, group, live, relation
+from memory.lessons import NEAR, Evidence, Life, Links, added, cleaned, group, live, relation
 from memory.ranking import TRUST, Recalled, Shelf, choose, usefulness
 from memory.records import Experiment, Lesson, LessonDraft
 
@@ -63,7 +64,8 @@ class Memory:
         self._past_groups = group(events)
         folded = (live(name, of_name) for name, of_name in self._past_groups.items())
         self._base = {x.id: x for x in folded if x is not None and x.problem == self.problem}
-        self._own = [event for event in journal.events() if event.kind.startswith("lesson_")]
+        own = (event for event in journal.events() if event.kind.startswith("lesson_"))
+        self._own = sorted(own, key=_number)
         self._regroup()
         self._shelf = Shelf(embedder.embed([""]).shape[1])
         self._put((lesson.id, lesson.text) for lesson in self._base.values())
@@ -154,18 +156,22 @@ class Memory:
             return
         named = {"id": name} if name else {}
         event = self._journal.append(kind, key, **{**named, **data, "number": number})
-        self._own.append(event)
+        insort_right(self._own, event, key=_number)
         self._put(_born([event]))
         if data.get("sources"):
             self._regroup()
         else:
             for concerned in self._links.concerned(event):
-                self._own_groups.setdefault(concerned, []).append(event)
+                insort_right(self._own_groups.setdefault(concerned, []), event, key=_number)
+                if self._own_groups[concerned][-1] is not event:
+                    self._lives.pop(concerned, None)
         self._views = [view for view in self._views if view.upto < number]
 
     def _regroup(self) -> None:
         self._links = Links([*self._past, *self._own])
         self._own_groups = group(self._own, self._links)
+        self._lives: dict[str, tuple[int, Life]] = {}
+        """By lesson: how many of its own events are in its life, which holds all of the past's."""
 
     def _put(self, lessons: Iterable[tuple[str, str]]) -> None:
         """Put (id, text) pairs on the shelf, unless they are there."""
@@ -180,7 +186,8 @@ class Memory:
         """The view after experiment ``upto``, made from the nearest earlier one that is kept."""
         before = max((view for view in self._views if view.upto <= upto), key=lambda view: view.upto)
         if before.upto < upto:
-            new = [event for event in self._own if before.upto < event.data["number"] <= upto]
+            first, last = (bisect_right(self._own, n, key=_number) for n in (before.upto, upto))
+            new = self._own[first:last]
             names = dict.fromkeys(name for event in new for name in self._links.concerned(event))
             folded = (self._fold(name, upto) for name in names)
             changed = {x.id: x for x in folded if x is not None and x.problem == self.problem}
@@ -190,8 +197,18 @@ class Memory:
         return before
 
     def _fold(self, name: str, upto: int) -> Lesson | None:
-        own = [event for event in self._own_groups.get(name, ()) if event.data["number"] <= upto]
-        return live(name, [*self._past_groups.get(name, ()), *own])
+        """The lesson after experiment ``upto``. Its life so far is kept, for most looks are at what is new."""
+        events = self._own_groups.get(name, [])
+        count = bisect_right(events, upto, key=_number)
+        told, life = self._lives.get(name, (0, None))
+        if life is None or told > count:
+            told, life = 0, Life(name)
+            for event in self._past_groups.get(name, ()):
+                life.add(event)
+        for event in events[told:count]:
+            life.add(event)
+        self._lives[name] = (count, life)
+        return life.lesson()
 
     def _show(self, view: _View, lessons: dict[str, Lesson]) -> _View:
         """The view with the figures of these lessons brought up to date."""
@@ -203,6 +220,11 @@ class Memory:
         if rows:
             arrays[:, rows] = np.array(figures).T
         return replace(view, trust=arrays[0], shown=arrays[1], helped=arrays[2])
+
+
+def _number(event: Event) -> int:
+    """Of its experiment; a session's lesson events come in this order."""
+    return int(event.data["number"])
 
 
 def _born(events: Iterable[Event]) -> Iterator[tuple[str, str]]:

@@ -21,5 +21,15 @@ def recall_lessons(
 
 def told(lessons: Sequence[Lesson]) -> list[dict[str, Any]]:
     """Lessons as the roles see them."""
-    fields = {"id", "text", "kind", "status", "games", "effect", "supported_by", "contradicted_by"}
+    fields = {
+        "id",
+        "text",
+        "kind",
+        "status",
+        "reason",
+        "games",
+        "effect",
+        "supported_by",
+        "contradicted_by",
+    }
     return [lesson.model_dump(mode="json", include=fields) for lesson in lessons]
