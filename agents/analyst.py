@@ -44,7 +44,7 @@ def brief_text(state: State, bench: Bench) -> str:
     }
     return texts.message(
         head,
-        f"Hypothesis: {proposal.hypothesis}",
+        texts.hypothesis(proposal.hypothesis),
         f"## Result\n\n{texts.profile(program)}\n\n" + texts.table([parent, program]),
         texts.changes(parent, program),
         texts.lessons(shown),

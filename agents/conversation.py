@@ -21,6 +21,7 @@ from langchain_core.tools import StructuredTool
 from agents.condense import LEVELS, condensed
 from agents.errors import ContextOverflow
 from agents.models import model_id
+from agents.text_calls import without_thoughts
 from tools.desk import Desk, Submission
 from tools.evaluation import Recorded
 from tools.registry import error, tools_for
@@ -31,6 +32,8 @@ NUDGE_AT = 3
 """Replies before the last at which the model is told to finish."""
 SILENCE = 3
 """Replies in a row without a usable call after which a turn is given up."""
+CALLS = 16
+"""Calls run of one reply."""
 KEPT = 400
 """Characters kept of what a broken call said."""
 
@@ -76,8 +79,22 @@ def converse(
 ) -> Submission:
     """Play a turn to its end.
 
-    Raises Unfinished, ModelError when the model cannot be reached, and whatever ``pay`` raises.
+    Raises Unfinished (recorded as an event of its own), ModelError when the model cannot be reached, and
+    whatever ``pay`` raises.
     """
+    try:
+        return _turn(model, place, prompt, brief, desk, recorded, pay)
+    except Unfinished as failure:
+        reason = str(failure)
+        where = {"experiment": place.experiment, "role": place.role, "round": place.round}
+        key = f"{place.experiment} {place.role} {place.round}"
+        recorded("unfinished", key, lambda: {**where, "reason": reason})
+        raise
+
+
+def _turn(
+    model: BaseChatModel, place: Place, prompt: str, brief: str, desk: Desk, recorded: Recorded, pay: Pay
+) -> Submission:
     tools = {tool.name: tool for tool in tools_for(place.role, desk)}
     bound = model.bind_tools(list(tools.values()))
     last_tool = list(tools)[-1]
@@ -96,14 +113,15 @@ def converse(
         if "overflow" in reply:
             raise Unfinished(f"The messages do not fit the model's context: {reply['overflow']}")
         calls = _calls(reply, step)
-        messages.append(AIMessage(content=reply["text"] or ("" if calls else "(empty)"), tool_calls=calls))
+        said = without_thoughts(reply["text"]) or ("" if calls else "(empty)")
+        messages.append(AIMessage(content=said, tool_calls=calls))
         messages += _answers(calls, tools, key, {**where, "step": step}, recorded)
         if desk.turn.submission is not None:
             return desk.turn.submission
         silent = 0 if calls else silent + 1
         if silent == SILENCE:
             raise Unfinished(f"The {place.role} called no tool in {SILENCE} replies in a row.")
-        remark = _remark(reply, bool(calls), STEPS - step, last_tool)
+        remark = _remark(reply, STEPS - step, tools)
         if remark:
             messages.append(HumanMessage(content=remark))
     raise Unfinished(f"The {place.role} did not call {last_tool} within {STEPS} replies.")
@@ -113,7 +131,7 @@ def _ask(bound: Any, messages: Sequence[BaseMessage], about: dict[str, Any], lev
     """One reply as JSON. When the context overflows, old messages are condensed, and said to be."""
     while True:
         try:
-            message = bound.invoke(condensed(messages, level))
+            message = bound.invoke(condensed(messages, level), {"metadata": about})
             break
         except ContextOverflow as overflow:
             if level == LEVELS:
@@ -132,6 +150,8 @@ def _ask(bound: Any, messages: Sequence[BaseMessage], about: dict[str, Any], lev
         "refusal": str(message.additional_kwargs.get("refusal") or ""),
         "usage": dict(message.usage_metadata or {}),
         "tries": message.response_metadata.get("tries", 1),
+        "faults": message.response_metadata.get("faults", []),
+        "finish": message.response_metadata.get("finish", ""),
         **({"condensed": level} if level else {}),
     }
 
@@ -140,7 +160,7 @@ def _calls(reply: dict[str, Any], step: int) -> list[ToolCall]:
     """Ids of our own, the same in every replay; nine letters and digits, as the strictest endpoints want."""
     return [
         ToolCall(name=call["name"], args=call["args"], id=f"call{step:02d}{index:03d}", type="tool_call")
-        for index, call in enumerate(reply["tool_calls"])
+        for index, call in enumerate(reply["tool_calls"][:CALLS])
     ]
 
 
@@ -170,14 +190,20 @@ def _run(tools: dict[str, StructuredTool], call: ToolCall) -> str:
     return str(tools[call["name"]].invoke(call["args"]))
 
 
-def _remark(reply: dict[str, Any], called: bool, left: int, last_tool: str) -> str:
+def _remark(reply: dict[str, Any], left: int, tools: dict[str, StructuredTool]) -> str:
     """What the model is told besides its tools' results."""
+    called, last_tool = bool(reply["tool_calls"]), list(tools)[-1]
     remarks = [
         f"Your call of {call['name']} could not be read, its arguments are no JSON object: {call['error']}"
         for call in reply["invalid_calls"]
     ]
-    if not called and not remarks:
-        remarks.append(f"Your reply called no tool, so nothing happened. {HOW_TO_ACT}")
+    if reply.get("finish") == "length":
+        remarks.append("Your reply was cut off at the limit of its length: be brief, and call a tool early.")
+    if len(reply["tool_calls"]) > CALLS:
+        remarks.append(f"Of your {len(reply['tool_calls'])} calls only the first {CALLS} were run.")
+    if not called and not reply["invalid_calls"]:
+        yours = ", ".join(f"{tool.name}({', '.join(tool.args)})" for tool in tools.values())
+        remarks.append(f"Your reply called no tool, so nothing happened. {HOW_TO_ACT} Your tools: {yours}.")
     if left == NUDGE_AT:
         remarks.append(f"You have {left} replies left.")
     if remarks and left <= NUDGE_AT or not called:

@@ -37,7 +37,7 @@ OVERFLOW = re.compile(
     r"|reduce the length|tokens must be reduced|range of input length|request too large|entity too large",
     re.I,
 )
-"""How servers other than OpenAI's say that the messages are too long: vLLM, llama.cpp, Ollama, LM Studio, TGI,
+"""How servers other than OpenAI's say that the messages are too long: vLLM, llama.cpp, LM Studio, TGI,
 Anthropic, Gemini, Bedrock, Mistral, Groq, xAI, Moonshot, Qwen, Together, and OpenAI's own 429 for a request
 that no waiting makes small enough."""
 BYTES_PER_TOKEN = 4
@@ -137,7 +137,7 @@ class Endpoint(ChatOpenAI):
     ) -> AIMessage:
         payload = self._get_request_payload(messages, stop=stop, **options)
         with self.client.create(**payload, stream=True, stream_options={"include_usage": True}) as chunks:
-            bodies = (chunk if isinstance(chunk, dict) else chunk.model_dump(warnings=False) for chunk in chunks)
+            bodies = (chunk.model_dump(warnings=False) for chunk in chunks)
             return replies.read(replies.assembled(bodies, lambda length: progress(number, length)))
 
     def _wait(self, fault: Exception, attempt: int) -> None:

@@ -13,6 +13,8 @@ from memory.records import Proposal, Result
 ROLE = "proposer"
 SHOWN = 6
 """Programs in the table of what is known."""
+TRIED = 6
+"""Programs from the same parent that are told of."""
 
 
 def propose(state: State, bench: Bench) -> State:
@@ -44,7 +46,7 @@ def propose(state: State, bench: Bench) -> State:
 
 def brief_text(state: State, bench: Bench) -> str:
     given, entries, best = state["brief"], bench.archive.entries, bench.archive.leaderboard[:SHOWN]
-    previous = state.get("proposal")
+    previous, parent = state.get("proposal"), entries[given.parent_id]
     objections = [verdict.reasons for verdict in state.get("verdicts", ())]
     head = {
         "role": ROLE,
@@ -61,7 +63,9 @@ def brief_text(state: State, bench: Bench) -> str:
         texts.steering(bench.steering),
         "## What is known\n\n" + texts.table(best) if best else "",
         texts.lessons(given.lessons),
-        texts.code("Parent", entries[given.parent_id]),
+        texts.code("Parent", parent),
+        texts.gaps(parent, bench.archive.champions),
+        texts.attempts(bench.archive.children(given.parent_id)[-TRIED:], parent),
         *(texts.code("Inspiration", entries[name]) for name in given.inspiration_ids),
         *(_sent_back(previous, objections) if previous else ()),
         "Propose one program. End with submit_program.",
@@ -71,6 +75,6 @@ def brief_text(state: State, bench: Bench) -> str:
 def _sent_back(previous: Proposal, objections: Sequence[str]) -> tuple[str, ...]:
     return (
         texts.code("Your draft, which the critic sent back", draft_of(previous)),
-        f"Its hypothesis: {previous.hypothesis}",
-        "## The critic's objections\n\n" + "\n".join(f"* {objection}" for objection in objections),
+        texts.hypothesis(previous.hypothesis),
+        "## The critic's objections\n\n" + "\n\n".join(map(texts.quoted, objections)),
     )

@@ -1,7 +1,7 @@
 """What an endpoint sent, read with patience: servers and models bend the protocol in many ways.
 
-A body that holds no reply raises ValueError, for another try may bring one. A reply whose calls cannot be read
-is a reply all the same (it was paid for), and the model is told what was wrong with it.
+A body that holds no reply raises ValueError, for another try may bring one. A reply whose calls cannot be
+read is a reply all the same (it was paid for), and the model is told what was wrong with it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def cleaned(message: AIMessage, redact: Callable[[str], str]) -> AIMessage:
     if len(said) > LONGEST_TEXT:
         said = f"{said[:LONGEST_TEXT]}\n[cut: the reply had {len(said):,} characters]"
     calls: list[ToolCall] = []
-    bad = [InvalidToolCall(**{**call, "error": fit(str(call["error"]))}) for call in message.invalid_tool_calls]
+    bad = [
+        InvalidToolCall(**{**call, "error": fit(str(call["error"]))}) for call in message.invalid_tool_calls
+    ]
     for call in message.tool_calls:
         text = fit(json.dumps(call, ensure_ascii=False))
         if len(text) > LONGEST_CALL:
@@ -97,7 +99,9 @@ def cleaned(message: AIMessage, redact: Callable[[str], str]) -> AIMessage:
             "content": said,
             "tool_calls": calls,
             "invalid_tool_calls": bad,
-            "additional_kwargs": {"refusal": fit(message.additional_kwargs.get("refusal") or "")[:LONGEST_TEXT]},
+            "additional_kwargs": {
+                "refusal": fit(message.additional_kwargs.get("refusal") or "")[:LONGEST_TEXT]
+            },
         }
     )
 

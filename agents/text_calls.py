@@ -15,6 +15,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 FENCE = re.compile(r"```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+THOUGHTS = re.compile(r"<(think|thinking|thought)>.*?(</\1>|\Z)", re.DOTALL)
+"""How models that think aloud mark it, where the server does not take it out."""
 CONVENTION = """
 
 ## How to call a tool
@@ -46,9 +48,15 @@ def as_text(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) ->
     return _joined(plain)
 
 
+def without_thoughts(text: str) -> str:
+    """A reply without what the model only thought: no call is meant there, and it is not to be sent again."""
+    return THOUGHTS.sub("", text).strip()
+
+
 def parse(text: str, tools: Sequence[dict[str, Any]]) -> list[ToolCall]:
     """The calls in a reply's text, in order; none when the text holds no call of a known tool."""
     known = {tool["function"]["name"]: tool["function"]["parameters"].get("properties", {}) for tool in tools}
+    text = THOUGHTS.sub("", text)
     fences = [(match[1].lower(), match[2]) for match in FENCE.finditer(text)]
     programs = [body for language, body in fences if language in ("python", "py")]
     calls: list[ToolCall] = []

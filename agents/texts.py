@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from memory.archive import Entry
 from memory.records import Lesson
 from problems.problem import Problem
 from tools.desk import Program
 from tools.programs import diff
+
+HYPOTHESIS_SHOWN = 300
+"""Characters of the hypothesis of a program that is only mentioned."""
 
 
 @cache
@@ -35,6 +39,15 @@ def fenced(language: str, text: str) -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def quoted(text: str) -> str:
+    """An agent's words as a quotation, so that no heading or list in them can pass for ours."""
+    return "\n".join(f"> {line}" for line in text.strip().splitlines())
+
+
+def hypothesis(text: str) -> str:
+    return f"Hypothesis:\n\n{quoted(text)}"
 
 
 def code(title: str, program: Program) -> str:
@@ -64,6 +77,35 @@ def profile(program: Program) -> str:
     return f"Score {figure(result.score)}{stopped}: {games}."
 
 
+def gaps(program: Program, champions: Mapping[str, Entry]) -> str:
+    """A program against the best known on each game, in Markdown, the greatest gap first."""
+    scores = program.result.games if program.result else {}
+    known = [game for game in scores if game in champions]
+    behind = {game: champions[game].result.games[game] - scores[game] for game in known}
+    if not behind:
+        return ""
+    lines = ["| game | its score | best known | by | behind |", "|---|---|---|---|---|"]
+    for game in sorted(behind, key=lambda name: -behind[name]):
+        best = champions[game]
+        row = [figure(scores[game]), figure(best.result.games[game]), label(best), figure(behind[game])]
+        lines.append(f"| {game} | " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def attempts(children: Sequence[Entry], parent: Program) -> str:
+    """What was tried from the same parent, the latest last, and what came of it."""
+    if not children:
+        return ""
+    return "## Tried from this parent already\n\n" + "\n".join(_attempt(child, parent) for child in children)
+
+
+def _attempt(child: Entry, parent: Program) -> str:
+    mine, theirs = child.result.score, parent.result.score if parent.result else None
+    change = f", {mine - theirs:+.4f} on its parent" if mine is not None and theirs is not None else ""
+    said = " ".join(child.hypothesis.split())
+    return f"* {label(child)}{change}. {profile(child)}\n" + quoted(said[:HYPOTHESIS_SHOWN])
+
+
 def table(programs: Sequence[Program]) -> str:
     """Scores per game side by side, in Markdown."""
     games = list(dict.fromkeys(game for p in programs if p.result for game in p.result.games))
@@ -89,9 +131,10 @@ def _lesson(lesson: Lesson) -> str:
     sides = (("for", lesson.supported_by), ("against", lesson.contradicted_by))
     evidence = "; ".join(f"{side}: {', '.join(names)}" for side, names in sides if names)
     why = f"{lesson.status}: {lesson.reason}" if lesson.reason else lesson.status
-    head = f"* [{lesson.id}, {lesson.kind}, {why}{effect}{spread}{games}] {lesson.text}"
-    measured = f"\n  Measured: {lesson.observation}" if lesson.observation else ""
-    return f"{head}{measured}" + (f"\n  Evidence, {evidence}" if evidence else "")
+    said = f"{lesson.text} Measured: {lesson.observation}" if lesson.observation else lesson.text
+    behind = f" Evidence, {evidence}." if evidence else ""
+    head = f"* [{lesson.id}, {lesson.kind}, {why}{effect}{spread}{games}]{behind}"
+    return f"{head}\n{quoted(' '.join(said.split()))}"
 
 
 def steering(remarks: Sequence[str]) -> str:

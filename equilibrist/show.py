@@ -14,6 +14,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from equilibrist import troubles
 from equilibrist.budget import spent_by, total
 from equilibrist.home import session_folders
 from equilibrist.lessons import line as lesson_line
@@ -139,6 +140,9 @@ def show(
     shares = spent_by(journal)
     if total(shares).tokens:
         console.print(Text(f"Spent {total(shares)}"))
+    if wrong := troubles.counts(journal):
+        told = ", ".join(f"{count} {safe(name)}" for name, count in wrong.items())
+        console.print(Text(f"Went wrong: {told}", style="dim"))
         for (role, model), part in shares.items():
             console.print(Text(f"  {role} {safe(model)}: {part}", style="dim"))
     if archive.leaderboard:
@@ -177,6 +181,7 @@ def cost(journal: Journal) -> dict[str, Any]:
     shares = spent_by(journal)
     return {
         **asdict(total(shares)),
+        "troubles": troubles.counts(journal),
         "shares": [{"role": role, "model": model, **asdict(part)} for (role, model), part in shares.items()],
     }
 

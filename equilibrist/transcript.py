@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from equilibrist.render import safe
+from equilibrist.troubles import troubles
 from memory.events import Event
 from memory.journal import Journal
 
 STYLE = {"proposer": "green", "critic": "yellow", "analyst": "cyan"}
-SPOKEN = ("prompt", "reply", "tool", "experiment")
+SPOKEN = ("prompt", "reply", "tool", "unfinished", "experiment")
 SHORT = 600
 """Characters of a message that are printed unless all of it is asked for."""
 
@@ -71,7 +72,11 @@ def spoken(event: Event, full: bool) -> Iterator[Text]:
             style="bold",
         )
         yield Text(_short(data["human"], full), style="dim")
+    elif event.kind == "unfinished":
+        yield Text(f"{head} gives up: {safe(data['reason'])}", style="red")
     elif event.kind == "reply":
+        for trouble in troubles(data):
+            yield Text(f"   ! {trouble}", style="red")
         if data.get("text"):
             yield Text(f"{head}: ", style=STYLE.get(role, "")).append(
                 _short(data["text"], full), style="default"
@@ -82,7 +87,8 @@ def spoken(event: Event, full: bool) -> Iterator[Text]:
                 _short(arguments, full)
             )
     else:
-        yield Text(f"   {data['name']} -> ", style="dim").append(_short(data["result"], full))
+        style = "red" if data["result"].startswith('{"error"') else "dim"
+        yield Text(f"   {data['name']} -> ", style=style).append(_short(data["result"], full))
 
 
 def _verdict(data: dict) -> str:

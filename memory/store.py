@@ -197,7 +197,7 @@ class Memory:
         return before
 
     def _fold(self, name: str, upto: int) -> Lesson | None:
-        """The lesson after experiment ``upto``. Its life so far is kept, for most looks are at what is new."""
+        """The lesson after experiment ``upto``. Its life so far is kept: most looks are at what is new."""
         events = self._own_groups.get(name, [])
         count = bisect_right(events, upto, key=_number)
         told, life = self._lives.get(name, (0, None))

@@ -115,7 +115,7 @@ def test_clumsy_models_finish_all_the_same(tmp_path):
     )
     assert "There is no tool 'format_disk'" in said
     assert "Your call of read_program could not be read" in said
-    assert "Your call of a tool could not be read" in said
+    assert "not an object but list" in said
     assert "Your reply called no tool" in said
 
 

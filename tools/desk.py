@@ -17,6 +17,8 @@ Submission = Proposal | Verdict | Analysis
 LONGEST = 100_000
 """Characters of a program that anybody will look at; a problem's own check allows far fewer."""
 ID = re.compile(r"[0-9a-f]{12}")
+FENCED = re.compile(r"\s*(`{3,}|~{3,})[\w+-]*[ \t]*\n(.*?)\n?\1\s*", re.DOTALL)
+"""A program that its author put into a Markdown fence out of habit."""
 
 
 class Refusal(Exception):
@@ -74,6 +76,8 @@ class Desk:
         """A program's source, given itself or its id. Raises Refusal."""
         if ID.fullmatch(text.strip()):
             return self.find(text.strip()).source
+        if fence := FENCED.fullmatch(text):
+            text = f"{fence[2]}\n"
         if not text.strip():
             raise Refusal("The program is empty. Give its full source text, or the id of a program.")
         if len(text) > LONGEST:
