@@ -6,9 +6,9 @@ by module path and never imported across the wall:
 * the folder's ``__init__`` (host): ends in ``PROBLEM``, an instance of :class:`Problem`;
 * ``referee.py`` (referee process): ``rollout(candidate, game, settings) -> dict``, where ``game`` is what
   ``pack`` returned and ``settings`` are the job's, with ``seed`` added; raises :class:`CandidateError`;
-* ``rule.py`` (candidate process): ``serve(program, setup, arrays) -> list of callables``, where ``program``
-  is the namespace of the executed program. Its source travels alone: it imports torch, numpy, numba and
-  the standard library, nothing of ours;
+* ``rule.py`` or ``rule/`` (candidate process): ``serve(program, setup, arrays) -> list of callables``, where
+  ``program`` is the namespace of the executed program. Its source travels alone: it imports torch, numpy,
+  numba, scipy, the standard library and, relatively, its own modules, nothing else of ours;
 * ``statement.md`` and ``baselines/*.py``: texts.
 """
 
@@ -93,7 +93,7 @@ class Problem:
     referee: str
     """Module path of the referee half."""
     rule: str
-    """Module path of the candidate half."""
+    """Module path of the candidate half: a module, or a package of several."""
     pack: Callable[[str], bytes]
     """Host side: what the referee must know of a game (by name), as bytes without code (npz, no pickle)."""
     check: Callable[[str], list[str]]

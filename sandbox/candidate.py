@@ -4,7 +4,7 @@
 
 The zygote never executes a program. It forks, the fork hardens itself, and only then runs the program's
 source; when the referee says so, the zygote kills what is left and tells how the fork ended. It holds no
-secret: no game, no environment, no file of ours. Imports nothing of ours but channel and harden.
+secret: no game, no environment, no file of ours. Imports nothing of ours but channel, harden and rules.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import llvmlite.binding as llvm
+import numba
 import numpy as np
 import torch
 
-from sandbox import channel, harden
+from sandbox import channel, harden, rules
 
 Serve = Callable[[dict[str, Any], dict[str, Any], dict[str, np.ndarray]], list[Callable[[], object]]]
 PROGRAM = "program.py"
@@ -55,31 +57,46 @@ def main() -> None:
     _warm_up()
     shield = harden.Shield(filter(None, options.layers.split(",")), options.uid)
     harden.protect()
-    connection.send(json.dumps({"python": sys.version.split()[0], "torch": torch.__version__}).encode())
-    rules: dict[str, dict[str, Any]] = {}
+    connection.send(json.dumps(_versions()).encode())
+    known: dict[str, Serve] = {}
     while True:
         word, fds, _, _ = socket.recv_fds(connection, 16, 8)
         if word == b"rule":
-            source = bytes(channel.unseal(fds[0])).decode()
-            connection.send(_learn(rules, source).encode()[-MESSAGE_CHARACTERS:])
+            _learn(known, connection, fds)
         elif word == b"run":
             job = json.loads(bytes(channel.unseal(fds[0])))
-            ending = _run(job, rules[job["rule"]]["serve"], fds[1:], shield, connection, options.own_pids)
+            ending = _run(job, known[job["rule"]], fds[1:], shield, connection, options.own_pids)
             connection.send(json.dumps(ending).encode())
         else:
             harden.sweep(options.own_pids)
             sys.exit()
 
 
-def _learn(rules: dict[str, dict[str, Any]], source: str) -> str:
-    """Execute a problem's half, once and before any fork, so that its forks find it compiled."""
+def _versions() -> dict[str, str]:
+    """What the machine code of this process depends on."""
+    processor = f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    return {
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "numba": numba.__version__,
+        "processor": hashlib.sha256(processor.encode()).hexdigest()[:16],
+    }
+
+
+def _learn(known: dict[str, Serve], connection: socket.socket, fds: list[int]) -> None:
+    """Import a problem's half, once and before any fork that uses it, so that its forks find it compiled."""
+    rule, compiled = (channel.unseal(fd) for fd in fds)
+    digest = hashlib.sha256(rule).hexdigest()
     try:
-        digest = hashlib.sha256(source.encode()).hexdigest()
-        rules[digest] = _execute(source, "rule.py", {})
+        namespace, fresh = rules.learn(f"rule_{digest[:12]}", json.loads(bytes(rule)), compiled)
     except Exception:
-        return traceback.format_exc()
+        connection.send(traceback.format_exc().encode()[-MESSAGE_CHARACTERS:])
+        return
+    known[digest] = namespace["serve"]
     gc.freeze()
-    return "learnt"
+    sealed = channel.seal(fresh)
+    socket.send_fds(connection, [b"learnt"], [sealed])
+    os.close(sealed)
 
 
 def _options() -> argparse.Namespace:

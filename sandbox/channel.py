@@ -22,6 +22,7 @@ OPEN = 255
 """The operation that makes the candidate take new arrays; the problem's own are 0 to 254."""
 DONE, FAILED = b".", b"!"
 ALIGNMENT = 64
+Buffer = mmap.mmap | bytes
 SIZE_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 """Without them a candidate could cut the memory off and kill the referee with SIGBUS."""
 
@@ -70,10 +71,10 @@ def seal(data: bytes) -> int:
     return fd
 
 
-def unseal(fd: int) -> mmap.mmap:
-    """The memory behind ``fd`` as a private copy-on-write mapping; closes ``fd``."""
+def unseal(fd: int) -> Buffer:
+    """The memory behind ``fd`` as a private copy-on-write mapping, or empty; closes ``fd``."""
     size = os.fstat(fd).st_size
-    mapping = mmap.mmap(fd, size, access=mmap.ACCESS_COPY)
+    mapping = mmap.mmap(fd, size, access=mmap.ACCESS_COPY) if size else b""
     os.close(fd)
     return mapping
 
@@ -100,7 +101,7 @@ def pack_setup(setup: dict[str, Any], specs: Sequence[ArraySpec]) -> bytes:
     return b"".join([head.ljust(_aligned(len(head)), b"\0"), *arrays])
 
 
-def unpack_setup(memory: mmap.mmap) -> tuple[dict[str, Any], list[ArraySpec]]:
+def unpack_setup(memory: Buffer) -> tuple[dict[str, Any], list[ArraySpec]]:
     """The inverse of :func:`pack_setup`; its arrays are views of ``memory``."""
     size, _ = PREFIX.unpack(memory[: PREFIX.size])
     start = _aligned(PREFIX.size + size)

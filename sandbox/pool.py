@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import itertools
+import json
 import queue
 import threading
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Protocol
 
 from problems import PROBLEMS
 from problems.problem import Problem
-from sandbox import channel
+from sandbox import channel, compiled
 from sandbox.attacks.target import TARGET
 from sandbox.job import Job, Outcome, SandboxError
 
@@ -76,7 +77,7 @@ class Pool:
         sandbox is closed meanwhile; whatever the program does is an outcome.
         """
         problem = find_problem(job.problem)
-        request = {**job.model_dump(exclude={"problem", "game"}), **halves(problem)}
+        request = job.model_dump(exclude={"problem", "game"})
         game = packed_game(job.problem, job.game)
         slot = self._free_slots.get()
         try:
@@ -84,7 +85,7 @@ class Pool:
                 if self._closed:
                     raise self._closed_error()
                 try:
-                    answer = self._converse({**request, "slot": slot}, game)
+                    answer = self._converse(problem, {**request, "slot": slot}, game)
                 except WorkerLost:
                     continue
                 return self._outcome(answer)
@@ -116,10 +117,10 @@ class Pool:
     ) -> None:
         self.close()
 
-    def _converse(self, request: dict[str, Any], game: bytes) -> dict[str, Any]:
-        conversation = self._told(request, game)
+    def _converse(self, problem: Problem, request: dict[str, Any], game: bytes) -> dict[str, Any]:
+        conversation = self._told(problem, request, game)
         try:
-            answer = conversation.receive(request["limits"]["wall_seconds"] + GRACE_SECONDS)
+            answer, _ = conversation.receive(request["limits"]["wall_seconds"] + GRACE_SECONDS)
         except BaseException:
             self._discard(conversation)
             raise
@@ -129,12 +130,12 @@ class Pool:
             self._ready.put(_settled(conversation))
         return answer
 
-    def _told(self, request: dict[str, Any], game: bytes) -> Conversation:
+    def _told(self, problem: Problem, request: dict[str, Any], game: bytes) -> Conversation:
         """A worker that has the job; those that died while they were idle are replaced."""
         while True:
             conversation = self._take()
             try:
-                conversation.tell(request, game)
+                conversation.tell(problem, request, game)
                 return conversation
             except WorkerLost:
                 self._discard(conversation)
@@ -201,35 +202,59 @@ class Conversation:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self._sent: set[str] = set()
+        self._machine = ""
+        self._games: set[str] = set()
+        self._rules: set[str] = set()
+        self._untouched = True
+        """No program has run in it."""
 
     def greet(self) -> None:
         """Wait until the worker is ready, and has loaded what all problems need. Raises WorkerLost."""
-        self.receive(START_SECONDS)
+        hello, _ = self.receive(START_SECONDS)
+        self._machine = json.dumps(hello["ready"], sort_keys=True)
         for problem in PROBLEMS.values():
-            self._send(halves(problem), b"")
-            self.receive(START_SECONDS)
+            self._teach(problem)
 
-    def tell(self, request: dict[str, Any], game: bytes) -> None:
-        """Hand over one job; a game travels once. Raises WorkerLost."""
+    def tell(self, problem: Problem, request: dict[str, Any], game: bytes) -> None:
+        """Hand over one job; a game travels once.
+
+        Raises WorkerLost, or SandboxError with what fails in the problem's own halves.
+        """
+        rule = rule_digest(problem.rule)
+        if rule not in self._rules and (failure := self._teach(problem)):
+            raise SandboxError(f"problem {problem.name!r} fails, through no fault of the program:\n{failure}")
+        self._untouched = False
         digest = hashlib.sha256(game).hexdigest()
-        self._send({**request, "game": digest}, b"" if digest in self._sent else game)
-        self._sent.add(digest)
+        names = {"referee": problem.referee, "rule": rule, "game": digest}
+        self._send({**request, **names}, b"" if digest in self._games else game)
+        self._games.add(digest)
 
-    def _send(self, request: dict[str, Any], game: bytes) -> None:
+    def _teach(self, problem: Problem) -> str:
+        """Make the worker load both halves of a problem; returns what fails in them."""
+        rule = rule_digest(problem.rule)
+        with compiled.turn(rule, self._machine) as turn:
+            self._send({"referee": problem.referee, "rule": rule_text(problem.rule)}, turn.found)
+            answer, fresh = self.receive(START_SECONDS)
+            if fresh and self._untouched:  # or a program might have had a hand in it
+                turn.keep(fresh)
+        if not answer["failure"]:
+            self._rules.add(rule)
+        return str(answer["failure"])
+
+    def _send(self, request: dict[str, Any], blob: bytes) -> None:
         """Returns when the worker has taken it: from then on a loss is the program's doing, most likely."""
         try:
-            channel.send(self.worker.stdin, request, game)
+            channel.send(self.worker.stdin, request, blob)
         except (OSError, ValueError):
             raise WorkerLost from None
         self.receive(START_SECONDS)
 
-    def receive(self, seconds: float) -> dict[str, Any]:
+    def receive(self, seconds: float) -> tuple[dict[str, Any], bytes]:
         """The worker's next answer. Raises WorkerLost, after ``seconds`` at the latest."""
         clock = threading.Timer(seconds, self.worker.kill)
         clock.start()
         try:
-            return channel.receive(self.worker.stdout)[0]
+            return channel.receive(self.worker.stdout)
         except (EOFError, OSError, ValueError):
             raise WorkerLost from None
         finally:
@@ -254,18 +279,25 @@ def find_problem(name: str) -> Problem:
     return PROBLEMS[name]
 
 
-def halves(problem: Problem) -> dict[str, str]:
-    """The referee's half by name and the candidate's half as source."""
-    return {"referee": problem.referee, "rule": rule_source(problem.rule)}
-
-
 @cache
-def rule_source(module: str) -> str:
-    """Source of the candidate's half, which is sent to it as text."""
+def rule_text(module: str) -> str:
+    """The candidate's half as it is sent, JSON: path inside the package -> source.
+
+    A module is a package of one file. Nothing else of ours travels.
+    """
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise SandboxError(f"The candidate's half {module} cannot be found.")
-    return Path(spec.origin).read_text(encoding="utf-8")
+    origin = Path(spec.origin)
+    folder = origin.parent
+    paths = sorted(folder.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    names = [str(path.relative_to(folder)) for path in paths] if len(paths) > 1 else ["__init__.py"]
+    texts = {name: path.read_text(encoding="utf-8") for name, path in zip(names, paths, strict=True)}
+    return json.dumps(texts, sort_keys=True)
+
+
+def rule_digest(module: str) -> str:
+    return hashlib.sha256(rule_text(module).encode()).hexdigest()
 
 
 @cache

@@ -11,7 +11,6 @@ played in a fork, so that no job sees another's state. Ends when standard input 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib
 import json
 import os
@@ -36,8 +35,6 @@ GRACE_SECONDS = 5.0
 """What a rollout may take beyond the wall limit to save what it has."""
 CHUNK = 1 << 16
 MESSAGE_CHARACTERS = 6000
-_PREPARED: set[str] = set()
-"""Digests of the rules that the zygote knows, and whose referees are imported."""
 
 
 def main() -> None:
@@ -58,11 +55,11 @@ def main() -> None:
         except EOFError:
             sys.exit()
         channel.send(outcomes, {"taken": True})
-        failure = _prepare(job, zygote, host)
-        if failure or "program" not in job:
-            outcome = {"failure": failure, "spoiled": False}
-        else:
-            outcome = _play(job, games.setdefault(job["game"], blob), zygote, host)
+        if "program" not in job:
+            failure, compiled = _learn(job, blob, zygote, host)
+            channel.send(outcomes, {"failure": failure}, compiled)
+            continue
+        outcome = _play(job, games.setdefault(job["game"], blob), zygote, host)
         channel.send(outcomes, outcome)
         if outcome["spoiled"]:
             sys.exit()
@@ -122,27 +119,24 @@ def _wait(fd: int, host: int) -> None:
         sys.exit()
 
 
-def _prepare(job: dict[str, Any], zygote: socket.socket, host: int) -> str:
-    """Load both halves of the job's problem where every later fork finds them; returns what went wrong.
+def _learn(job: dict[str, Any], compiled: bytes, zygote: socket.socket, host: int) -> tuple[str, bytes]:
+    """Load both halves of a problem where every later fork finds them.
 
-    Leaves the digest of the rule in the job in place of its source.
+    Returns what went wrong, and what the zygote compiled; both are mostly empty.
     """
-    source = job["rule"].encode()
-    job["rule"] = hashlib.sha256(source).hexdigest()
-    if job["rule"] in _PREPARED:
-        return ""
     try:
         importlib.import_module(job["referee"])
     except Exception:
-        return traceback.format_exc()
-    fd = channel.seal(source)
-    socket.send_fds(zygote, [b"rule"], [fd])
-    os.close(fd)
-    answer = _answer(zygote, host).decode()
-    if answer == "learnt":
-        _PREPARED.add(job["rule"])
-        return ""
-    return answer or "the zygote died while it loaded the problem's rule"
+        return traceback.format_exc(), b""
+    fds = [channel.seal(job["rule"].encode()), channel.seal(compiled)]
+    socket.send_fds(zygote, [b"rule"], fds)
+    for fd in fds:
+        os.close(fd)
+    _wait(zygote.fileno(), host)
+    answer, received, _, _ = socket.recv_fds(zygote, CHUNK, 1)
+    if answer == b"learnt":
+        return "", bytes(channel.unseal(received[0]))
+    return answer.decode() or "the zygote died while it loaded the problem's rule", b""
 
 
 def _play(job: dict[str, Any], game: bytes, zygote: socket.socket, host: int) -> dict[str, Any]:

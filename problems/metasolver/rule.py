@@ -13,7 +13,6 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,6 @@ STRETCHES = 40
 SAMPLE, EXACT = 400, 1e-12
 """Columns that a compression is made from; relative error of any payoff above which it is not used."""
 
-_IN_A_FILE = Path(__file__).is_file()
-"""Not so where only the source of this module was sent; Numba can cache nothing then."""
 _UNARY = ("neg", "abs", "sign", "exp", "log", "sqrt", "tanh", "copy")
 _COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne")
 _BINARY = ("add", "sub", "mul", "truediv", "pow", "maximum", "minimum", "mod", *_COMPARISONS)
@@ -221,7 +218,7 @@ _F1, _F2, _I1, _I2 = types.float64[::1], types.float64[:, ::1], types.int64[::1]
 _TABLES = types.Tuple((_I1, _I1, _F1, _I1, _F1, _I1))
 
 
-@njit(types.void(_TABLES, _I1, types.boolean, _I2, _I1, _F1, _I2, _F2, _I1, _F1), cache=_IN_A_FILE)
+@njit(types.void(_TABLES, _I1, types.boolean, _I2, _I1, _F1, _I2, _F2, _I1, _F1), cache=True)
 def _run(  # noqa: C901, PLR0913
     tables: Any,
     span: Any,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,15 +98,13 @@ class Infosets:
 
 
 _ONE = np.uint64(1)
-_IN_A_FILE = Path(__file__).is_file()
-"""Not so where only the source of this module was sent; Numba can cache nothing then."""
 _POINTER = types.CPointer(types.float64)
 _SIGNATURE = types.void(_POINTER, types.CPointer(types.uint64), types.uint64, types.uint64, _POINTER)
 
 
 def _native(function: Callable[..., None]) -> Callable[..., None]:
     """Machine code called with bare addresses: a third of the cost of passing arrays."""
-    compiled: Any = cfunc(_SIGNATURE, cache=_IN_A_FILE)(function)
+    compiled: Any = cfunc(_SIGNATURE, cache=True)(function)
     return ctypes.CFUNCTYPE(None, *[ctypes.c_size_t] * 5)(compiled.address)
 
 

@@ -15,7 +15,7 @@ def rollout(candidate, game, settings):
     table = np.arange(6, dtype=np.int32).reshape(2, 3)
     arrays = candidate.open(
         {"name": "toy", "nested": {"table": table, "list": [1, 2.5, None]}},
-        [("x", "float64", (3,)), ("seen", "float64", (4,))],
+        [("x", "float64", (3,)), ("seen", "float64", (4,)), ("native", "float64", (2,))],
     )
     done = 0
     started = time.perf_counter()
@@ -32,6 +32,8 @@ def rollout(candidate, game, settings):
         "crossings": done,
         "x": arrays["x"].tolist(),
         "seen": arrays["seen"].tolist(),
+        "doubled": arrays["native"][0],
+        "cache_hits": arrays["native"][1],
         "game": game.decode(),
         "seed": settings["seed"],
         "microseconds": microseconds,
