@@ -28,7 +28,7 @@ PACKAGES = ("torch", "numpy", "numba", "scipy", "pyseccomp", "landlock")
 # that makes a process or a thread, sends a signal, names a socket or a key, changes a file, or maps code.
 CALLS = """
 access arch_prctl brk clock_getres clock_gettime clock_nanosleep close close_range dup exit exit_group
-faccessat faccessat2 fstat fstatfs futex get_robust_list getcwd getdents64 getegid geteuid getgid getpid
+faccessat faccessat2 fstat fstatfs get_robust_list getcwd getdents64 getegid geteuid getgid getpid
 getppid getrandom getresgid getresuid getrusage gettid gettimeofday getuid lseek lstat madvise membarrier
 mincore mremap msync munmap nanosleep newfstatat pause poll ppoll pread64 preadv read readlink readlinkat
 readv recvfrom recvmsg restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn
@@ -42,6 +42,8 @@ FCNTL_COMMANDS = (0, 1, 2, 3, 1030)
 """F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC: F_SETOWN and F_SETSIG would send signals."""
 IOCTL_REQUESTS = (0x5401, 0x5451)
 """TCGETS and FIOCLEX, which Python calls when it opens a file."""
+FUTEX_COMMANDS, FUTEX_MASK = (0, 1, 3, 4, 5, 9, 10), 0x7F
+"""Waiting and waking; without the priority-inheriting locks, where the kernel's faults were."""
 PROT_EXEC = 4
 
 
@@ -178,6 +180,8 @@ def _seccomp() -> Any:
     for call in ("mmap", "mprotect"):
         allow(call, seccomp.Arg(2, seccomp.MASKED_EQ, PROT_EXEC, 0))
     allow("prlimit64", seccomp.Arg(2, seccomp.EQ, 0))
+    for command in FUTEX_COMMANDS:
+        allow("futex", seccomp.Arg(1, seccomp.MASKED_EQ, FUTEX_MASK, command))
     for command in FCNTL_COMMANDS:
         allow("fcntl", seccomp.Arg(1, seccomp.EQ, command))
     for request in IOCTL_REQUESTS:

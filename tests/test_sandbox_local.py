@@ -1,6 +1,5 @@
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import textwrap
@@ -199,20 +198,22 @@ def test_a_killed_worker_costs_no_result(sandbox):
 
 
 def test_a_candidate_starts_quickly_and_crossings_are_cheap(sandbox, record_property):
-    sandbox.run(toy_job())
-    starts = []
-    for _ in range(15):
-        started = time.perf_counter()
+    """By CPU time, which other processes change less than wall-clock time."""
+    jobs, crossings = 40, 20_000
+    for _ in range(2 * sandbox.slots + 2):
+        sandbox.run(toy_job())  # until every worker has started
+    started = cpu_seconds()
+    for _ in range(jobs):
         sandbox.run(toy_job(crossings=1))
-        starts.append(time.perf_counter() - started)
-    crossing = min(
-        sandbox.run(toy_job(crossings=5000, empty=True)).artifact["microseconds"] for _ in range(3)
-    )
-    record_property("start_milliseconds", statistics.median(starts) * 1e3)
-    record_property("crossing_microseconds", crossing)
-    print(f"{sandbox.name}: start {statistics.median(starts) * 1e3:.1f} ms, crossing {crossing:.1f} us")
-    assert min(starts) < 0.15, "goal 50 ms on a quiet machine"
-    assert crossing < 100, "goal 25 us on a quiet machine"
+    start = (cpu_seconds() - started) / jobs
+    started = cpu_seconds()
+    sandbox.run(toy_job(crossings=crossings, empty=True))
+    crossing = (cpu_seconds() - started - start) / crossings
+    record_property("start_cpu_milliseconds", start * 1e3)
+    record_property("crossing_cpu_microseconds", crossing * 1e6)
+    print(f"{sandbox.name}: start {start * 1e3:.1f} ms, crossing {crossing * 1e6:.1f} us of CPU")
+    assert start < 0.2, "goal 50 ms on a quiet machine"
+    assert crossing < 100e-6, "goal 25 us on a quiet machine"
 
 
 def test_close_leaves_nothing_and_ends_what_runs(toy):
@@ -281,6 +282,18 @@ def test_registry_says_what_is_chosen_and_what_is_not():
 def referees():
     """Worker processes of this very process."""
     return [pid for pid in children(os.getpid()) if "sandbox.referee" in command(pid)]
+
+
+def cpu_seconds():
+    """CPU time of all workers of this process, with that of every process that they have buried."""
+    ticks = 0
+    for pid in {pid for referee in referees() for pid in tree(referee)}:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid):

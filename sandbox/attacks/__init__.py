@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox import compiled
 from sandbox.attacks.target import HONEST, TARGET
 from sandbox.job import Job, Limits, Outcome, Sandbox, SandboxError, Status
 
@@ -27,7 +28,8 @@ PROGRAMS = Path(__file__).parent / "programs"
 PRELUDE = (Path(__file__).parent / "prelude.py").read_text(encoding="utf-8")
 GAME = "rock_paper_scissors"
 LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mb=128, output_kb=64)
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+MESSAGE_CHARACTERS = 6000
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 INHERITED = """
 HOME HOSTNAME LANG MKL_NUM_THREADS OMP_NUM_THREADS PATH PWD PYTHONDONTWRITEBYTECODE PYTHONHASHSEED
 PYTHONPATH PYTHONUNBUFFERED SHLVL _
@@ -58,6 +60,18 @@ class AttackResult:
     why: str
 
 
+UNCOVERED = (
+    "A fault of the kernel in a system call that stays allowed, a fault of the processor, and what "
+    "processors leak between processes.",
+    "A program that knows its game. Sizes give a game away, and the values that a rule is handed give the "
+    "shuffled order away, so an answer can be played from memory as far as a program's 20,000 characters "
+    "hold it. What counters it: games that the search never saw (dev, sealed).",
+    "The neighbour's speed: caches and memory are shared, so no score is made from time.",
+    "The memory of a GPU that a program was given: whether the driver clears it between processes cannot be "
+    "seen from here.",
+)
+"""What no tier holds off, and the set does not try."""
+
 ATTACKS = (
     Attack("network"),
     Attack("dns"),
@@ -73,9 +87,18 @@ ATTACKS = (
     Attack("tracing"),
     Attack("system_calls"),
     Attack("native_code", ("ok", "error")),
+    Attack("disk"),
+    Attack("priority"),
+    Attack("clocks"),
+    Attack("gpu"),
+    Attack("second_thread"),
     Attack("output"),
+    Attack("log_injection", ("error",)),
     Attack("forged_result", ("ok", "error")),
     Attack("late_writes", ("ok", "error", "invalid")),
+    Attack("tampering"),
+    Attack("channel", ("error", "invalid")),
+    Attack("guessing"),
     Attack("patches", ("error", "invalid")),
     Attack("pickles", ("error",)),
     Attack("lies", ("error",)),
@@ -85,6 +108,8 @@ ATTACKS = (
     Attack("memory", ("out_of_memory",), fast=False),
     Attack("daemon", ("ok",), fast=False),
     Attack("endless", ("timeout",), fast=False, limits=LIMITS.model_copy(update={"wall_seconds": 1.0})),
+    Attack("extensions", ("ok", "error"), fast=False),
+    Attack("foreign_abi", ("ok", "error"), fast=False),
     Attack("exit", ("error",), fast=False),
     Attack("segfault", ("error",), fast=False),
 )
@@ -112,7 +137,9 @@ def _try(sandbox: Sandbox, attack: Attack, honest: Outcome) -> AttackResult:
     with _bait() as facts:
         facts["memory_mb"] = attack.limits.memory_mb
         outcome = _run(sandbox, f"FACTS = {facts!r}\n{PRELUDE}\n{source}\n{rule}", attack.limits)
-        breach = _breach(attack, outcome, honest) or _harm(facts)
+        silent = not re.search(r"^(tried|refused)", outcome.output, re.MULTILINE)
+        idle = "did not run" if silent and re.search(r"attempt\(|tried", source) else ""
+        breach = _breach(attack, outcome, honest) or _harm(facts) or idle
     return AttackResult(attack.name, aim, not breach, breach or _reason(outcome))
 
 
@@ -122,13 +149,14 @@ def _breach(attack: Attack, outcome: Outcome, honest: Outcome) -> str:
         return f"reached: {'; '.join(reached)[:300]}"
     if outcome.status not in attack.ends:
         return f"ended with {outcome.status}: {outcome.message[:300]}"
-    if len(outcome.output) > attack.limits.output_kb << 10 or UNPRINTABLE.search(outcome.output):
-        return "its output was not capped or not made safe to print"
+    said = outcome.output + outcome.message
+    if len(said) > (attack.limits.output_kb << 10) + MESSAGE_CHARACTERS or UNPRINTABLE.search(said):
+        return "what it said was not capped or not made safe to print"
     if outcome.status != "ok":
         return ""
     if not outcome.artifact["exploitability"] >= honest.artifact["exploitability"]:
         return f"scored better than the honest rule: {outcome.artifact}"
-    return "" if re.search(r"^(tried|refused)", outcome.output, re.MULTILINE) else "did not run"
+    return ""
 
 
 def _reason(outcome: Outcome) -> str:
@@ -138,7 +166,7 @@ def _reason(outcome: Outcome) -> str:
         return f"{refused[0][:160]}{more}"
     if outcome.status == "ok":
         return "scored no better than the honest rule, and nothing was changed"
-    return f"{outcome.status}: {outcome.message.splitlines()[0][:160]}"
+    return f"{outcome.status}: {outcome.message.partition(chr(10))[0][:160]}"
 
 
 @contextlib.contextmanager
@@ -163,6 +191,7 @@ def _bait() -> Iterator[dict[str, Any]]:
             "names": sorted(variables),
             "variables": [hashlib.sha256(f"{n}={v}".encode()).hexdigest() for n, v in variables.items()],
             "project": str(Path(__file__).resolve().parents[2]),
+            "cache": str(compiled.folder()),
             "marker": f"eq{secrets.token_hex(5)}",
         }
 

@@ -20,10 +20,10 @@ class Rule:
         ]
         for tensor in shared:
             tensor.copy_(self.uniform)
+        print("tried")
         os.write(4, b".")
         for _ in range(2000):
             for tensor in shared:
                 tensor.zero_()
                 tensor.copy_(self.uniform)
-        print("tried")
         return self.uniform

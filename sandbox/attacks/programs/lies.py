@@ -3,6 +3,6 @@
 import json
 import os
 
+print("tried")
 os.write(5, json.dumps({"status": "ok", "message": "\x1b[31mfailure of the host", "failure": "x"}).encode())
 os.write(4, b"!")
-print("tried")

@@ -9,7 +9,7 @@ class Bomb:
         return os.mkdir, (os.path.dirname(FACTS["canary"]) + "/unpickled",)
 
 
+print("tried")
 os.write(5, pickle.dumps(Bomb()))
 os.write(4, b"!")
 os.write(1, pickle.dumps(Bomb()))
-print("tried")
