@@ -11,6 +11,7 @@ from rich.console import Console
 
 from equilibrist.cli_again import app as again_app
 from equilibrist.cli_discovery import app as discovery_app
+from equilibrist.cli_look import app as look_app
 from equilibrist.cli_memory import app as memory_app
 from equilibrist.cli_reproduce import app as reproduce_app
 from equilibrist.cli_results import app as results_app
@@ -47,6 +48,7 @@ app.add_typer(again_app)
 app.add_typer(reproduce_app)
 app.add_typer(results_app)
 app.add_typer(discovery_app)
+app.add_typer(look_app)
 app.add_typer(memory_app, name="memory")
 
 

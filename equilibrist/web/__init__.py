@@ -1,0 +1,1 @@
+"""``equilibrist serve``: the laboratory in a browser."""

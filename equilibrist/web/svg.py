@@ -1,0 +1,75 @@
+"""Matplotlib's SVG made fit to stand in a page: no style of its own, so that the page's policy and themes hold.
+
+A strict content security policy forbids inline styles, and two charts in one page must not share ids.
+Style properties become attributes; black, the colour of axes and text, becomes the page's own.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+INK = "#000000"
+_FONT = re.compile(r"(?:^|\s)(?:(bold|\d00)\s+)?([\d.]+)px\b")
+
+
+def inline(figure: Any, name: str, title: str, points: Mapping[str, Sequence[Mapping[str, str]]] | None = None) -> str:
+    """A figure as one ``<svg>`` element.
+
+    Args:
+        name: prefix of every id in it; also the class of the element.
+        title: what a screen reader says in its place.
+        points: attributes for the marks of a scatter, by the scatter's gid, in the order of its points.
+    """
+    text = io.StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    ET.register_namespace("", SVG)
+    ET.register_namespace("xlink", XLINK)
+    root = ET.fromstring(text.getvalue())
+    for element in [*root.findall(f"{{{SVG}}}metadata"), *root.findall(f"{{{SVG}}}defs")]:
+        root.remove(element)  # metadata, and a style sheet of two lines that the page's own holds
+    marks = dict(points or {})
+    for element in root.iter():
+        _restyle(element)
+        _rename(element, name)
+        if (rows := marks.pop(element.get("class", ""), None)) is not None:
+            for use, row in zip(element.iter(f"{{{SVG}}}use"), rows, strict=False):
+                use.attrib.update(row)
+    root.attrib.update({"class": f"chart {name}", "role": "img", "aria-label": title})
+    for size in ("width", "height", "version"):
+        root.attrib.pop(size, None)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _restyle(element: ET.Element) -> None:
+    for part in element.attrib.pop("style", "").split(";"):
+        key, _, value = (piece.strip() for piece in part.partition(":"))
+        if key == "font":
+            weight, size = _FONT.search(value).groups() if _FONT.search(value) else (None, "10")
+            element.set("font-size", size)
+            if weight:
+                element.set("font-weight", weight)
+        elif key and "family" not in key:
+            element.set(key, value)
+    for key in ("fill", "stroke"):
+        if element.get(key) == INK:
+            element.set(key, "currentColor")
+    if element.tag == f"{{{SVG}}}text" and "fill" not in element.attrib:
+        element.set("fill", "currentColor")
+
+
+def _rename(element: ET.Element, name: str) -> None:
+    """Groups have classes for ids; what is referred to has ids of its own."""
+    ident = element.attrib.pop("id", None)
+    if ident and element.tag == f"{{{SVG}}}g":
+        element.set("class", ident)
+    elif ident:
+        element.set("id", f"{name}-{ident}")
+    for key in (f"{{{XLINK}}}href", "clip-path"):
+        if value := element.get(key):
+            element.set(key, value.replace("#", f"#{name}-"))
