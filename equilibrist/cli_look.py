@@ -15,7 +15,9 @@ app = typer.Typer()
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8181,
-    host: Annotated[str, typer.Option(help="Another address to listen on; it then leaves this machine.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Another address to listen on; it then leaves this machine.")
+    ] = "127.0.0.1",
     home: Home = HOME,
 ) -> None:
     """The sessions and the memory of a home folder in the browser, live while a session runs."""

@@ -18,8 +18,14 @@ from memory.files import is_held
 from memory.journal import read_session
 from memory.records import Baseline, Experiment, Result
 
-LESSON_KINDS = ("lesson_added", "lesson_supported", "lesson_contradicted", "lesson_merged")
-LESSON_KINDS += ("lesson_retired", "lesson_credited")
+LESSON_KINDS = (
+    "lesson_added",
+    "lesson_supported",
+    "lesson_contradicted",
+    "lesson_merged",
+    "lesson_retired",
+    "lesson_credited",
+)
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,9 @@ class SessionView:
     @property
     def games(self) -> list[str]:
         """In the order in which they are played."""
-        return list(dict.fromkeys(game for row in [*self.baselines, *self.rows.values()] for game in row.games))
+        return list(
+            dict.fromkeys(game for row in [*self.baselines, *self.rows.values()] for game in row.games)
+        )
 
     def lineage(self, row: Row) -> list[Row]:
         """The row, its parent, and so on up to a baseline."""
@@ -311,8 +319,9 @@ def _baseline(event: Event) -> Row:
 
 def _score(result: dict[str, Any]) -> tuple[float | None, bool]:
     score = result.get("score")
-    finite = isinstance(score, int | float) and math.isfinite(score)
-    return (float(score) if finite else None), finite and not result.get("stopped_early")
+    if not isinstance(score, int | float) or not math.isfinite(score):
+        return None, False
+    return float(score), not result.get("stopped_early")
 
 
 def _reason(data: dict[str, Any]) -> str:

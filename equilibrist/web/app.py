@@ -101,7 +101,9 @@ class Guard:
         """What to answer instead; None when the request may pass."""
         host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
         if host not in self.hosts:
-            return PlainTextResponse("This name is not served. Use the address that `equilibrist serve` prints.\n", 421)
+            return PlainTextResponse(
+                "This name is not served. Use the address that `equilibrist serve` prints.\n", 421
+            )
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("Pages here are only read.\n", 405)
         given = request.query_params.get("token")

@@ -20,7 +20,7 @@ PALETTE = ("#2a78a8", "#c8553d", "#4f8a3c", "#8a5aa8", "#b8860b", "#3c8f8a", "#a
 LINES = ("-", "--", ":", "-.")
 QUIET = "#8a8f98"
 FLOOR = 1e-12
-SETTINGS = {
+SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "equilibrist",
     "axes.spines.top": False,
@@ -39,10 +39,12 @@ SETTINGS = {
 }
 
 
-def lineage(rows: Sequence[Row], baselines: Sequence[Row], best: Sequence[Row], floor: float | None = None) -> str:
+def lineage(
+    rows: Sequence[Row], baselines: Sequence[Row], best: Sequence[Row], floor: float | None = None
+) -> str:
     """Who came from whom: score over the number of the experiment, an edge from each parent to its child.
 
-    Programs without a score lie on a rail below; scores under ``floor`` (a robust one, if None) lie on its edge.
+    Programs without a score lie on a rail below; scores under ``floor`` (a robust one, if None) on its edge.
     """
     placed = _places(rows, baselines, floor)
     where = {row.program_id: place for row, place in placed if row.program_id}
@@ -64,7 +66,7 @@ def lineage(rows: Sequence[Row], baselines: Sequence[Row], best: Sequence[Row], 
                 cmap="viridis",
                 vmin=low,
                 vmax=high,
-                s=[26 if row.name in chosen else 15 for row, _ in shown],
+                s=16,
                 marker="o" if status == "ok" else "X",
                 linewidths=0.4,
                 edgecolors=INK if status == "ok" else "none",
@@ -73,7 +75,14 @@ def lineage(rows: Sequence[Row], baselines: Sequence[Row], best: Sequence[Row], 
             )
             points[gid] = [_mark(row) for row, _ in shown]
         base = [(row, place) for row, place in placed if row.number is None]
-        axes.scatter([x for _, (x, _) in base], [y for _, (_, y) in base], marker="D", s=14, color=QUIET, gid="nodes-baseline")
+        axes.scatter(
+            [x for _, (x, _) in base],
+            [y for _, (_, y) in base],
+            marker="D",
+            s=14,
+            color=QUIET,
+            gid="nodes-baseline",
+        )
         points["nodes-baseline"] = [_mark(row) for row, _ in base]
         if base:
             top = max(y for _, (_, y) in base)
@@ -81,14 +90,19 @@ def lineage(rows: Sequence[Row], baselines: Sequence[Row], best: Sequence[Row], 
         if rail is not None:
             axes.axhspan(rail - 0.02 * (high - low), axes.get_ylim()[0], color=QUIET, alpha=0.08, linewidth=0)
         axes.set(xlabel="experiment", ylabel="score (higher is better)")
-        title = f"Lineage: {len(rows)} programs by score and number, each joined to its parent; the table lists them all"
+        title = (
+            f"Lineage: {len(rows)} programs by score and number, each joined to its parent; a table follows"
+        )
         return inline(figure, "lineage", title, points)
 
 
 def _mark(row: Row) -> dict[str, str]:
     score = "no score" if row.score is None else f"score {row.score:.4f}"
     early = " (stopped early)" if row.score is not None and not row.complete else ""
-    return {"data-name": safe(row.name)[:60], "data-tip": f"{safe(row.name)[:60]}: {row.status}, {score}{early}"}
+    return {
+        "data-name": safe(row.name)[:60],
+        "data-tip": f"{safe(row.name)[:60]}: {row.status}, {score}{early}",
+    }
 
 
 def _places(
@@ -134,11 +148,14 @@ def progress(sessions: Mapping[str, Sequence[Row]], bar: float | None) -> str:
         for number, (label, rows) in enumerate(sessions.items()):
             climb = best_so_far(rows)
             color = PALETTE[number % len(PALETTE)]
-            axes.step(*zip(*climb, strict=True) if climb else ((), ()), where="post", color=color, label=safe(label))
+            axes.step(
+                *zip(*climb, strict=True) if climb else ((), ()), where="post", color=color, label=safe(label)
+            )
         if bar is not None:
             axes.axhline(bar, color=QUIET, linestyle="--", linewidth=0.9, label="best baseline")
         axes.set(xlabel="experiment", ylabel="score")
-        axes.legend(loc="best")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="best")
         return inline(figure, "progress", "Best score so far over experiments, beside the best baseline")
 
 
@@ -165,13 +182,19 @@ def burn_down(costs: Sequence[Cost], usd: float | None, tokens: int | None) -> s
     unit = "US dollars" if dollars else "tokens"
     with _LOCK, _settings():
         figure, axes = _figure(4.4, 2.2)
-        axes.plot(minutes[::step] + minutes[-1:], values[::step] + values[-1:], color=PALETTE[1], linewidth=1.6)
+        axes.plot(
+            minutes[::step] + minutes[-1:], values[::step] + values[-1:], color=PALETTE[1], linewidth=1.6
+        )
         axes.set(xlabel="minutes", ylabel=f"{unit} {'left' if limit is not None else 'spent'}")
         axes.set_ylim(bottom=0)
-        return inline(figure, "burn", f"{unit} {'left of the budget' if limit is not None else 'spent'} over time")
+        return inline(
+            figure, "burn", f"{unit} {'left of the budget' if limit is not None else 'spent'} over time"
+        )
 
 
-def convergence(programs: Mapping[str, Result], games: Sequence[str] | None = None, name: str = "curves") -> str:
+def convergence(
+    programs: Mapping[str, Result], games: Sequence[str] | None = None, name: str = "curves"
+) -> str:
     """Exploitability over iterations, both logarithmic, a panel per game, a line per program.
 
     The first program's line is bold; other problems' series are drawn as they are named.
@@ -179,7 +202,7 @@ def convergence(programs: Mapping[str, Result], games: Sequence[str] | None = No
     found = games or list(dict.fromkeys(game for result in programs.values() for game in result.curves))
     if not found:
         return ""
-    columns = min(3, len(found))
+    columns = 2 if len(found) in (2, 4) else min(3, len(found))
     count = math.ceil(len(found) / columns)
     with _LOCK, _settings():
         from matplotlib.figure import Figure
@@ -196,7 +219,11 @@ def convergence(programs: Mapping[str, Result], games: Sequence[str] | None = No
                 handles.setdefault(label, handle)
         if handles:
             figure.legend(handles.values(), handles, loc="outside lower center", ncols=min(4, len(handles)))
-        return inline(figure, name, "Convergence per game: " + ", ".join(map(safe, found)) + "; " + ", ".join(map(safe, programs)))
+        return inline(
+            figure,
+            name,
+            "Convergence per game: " + ", ".join(map(safe, found)) + "; " + ", ".join(map(safe, programs)),
+        )
 
 
 def _panel(panel: Any, programs: Mapping[str, Result], game: str) -> None:

@@ -14,7 +14,12 @@ from memory.records import Lesson
 
 PART = 100
 """Rows that are sent at a time."""
-SORTS = {"newest": "newest first", "oldest": "oldest first", "score": "best score first", "gain": "greatest gain first"}
+SORTS = {
+    "newest": "newest first",
+    "oldest": "oldest first",
+    "score": "best score first",
+    "gain": "greatest gain first",
+}
 Side = tuple[SessionView, Row | None]
 
 
@@ -43,7 +48,9 @@ def chosen(view: SessionView, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _holds(row: Row, query: str) -> bool:
-    words = f"{row.name} {row.program_id} {row.operator} {row.author} {row.status} {row.hypothesis} {row.message}"
+    words = (
+        f"{row.name} {row.program_id} {row.operator} {row.author} {row.status} {row.hypothesis} {row.message}"
+    )
     return all(word in words.casefold() for word in query.split())
 
 

@@ -14,7 +14,7 @@ from equilibrist.lessons import SURE
 from equilibrist.reading.laboratory import Laboratory
 from equilibrist.reading.story import turns
 from equilibrist.reading.view import Row, SessionView
-from equilibrist.render import sparkline, span
+from equilibrist.render import span, sparkline
 from equilibrist.web import charts, listing, search, text
 
 PAGES = Environment(
@@ -65,7 +65,11 @@ def page(request: Request, name: str, status: int = 200, **shown: Any) -> HTMLRe
 
 def fault(request: Request, code: int, detail: str) -> Response:
     told = {404: "There is no such page.", 405: "Pages here are only read."}
-    what = detail if code == 404 and detail not in ("", "Not Found") else told.get(code, "The server failed; its terminal says why.")
+    what = (
+        detail
+        if code == 404 and detail not in ("", "Not Found")
+        else told.get(code, "The server failed; its terminal says why.")
+    )
     return page(request, "fault.html", code, code=code, what=what)
 
 
@@ -79,7 +83,9 @@ def _view(request: Request) -> SessionView:
 
 def sessions(request: Request) -> Response:
     """Every session: state, best score over time, cost, rate, errors."""
-    return page(request, "sessions.html", sessions=[_summary(view) for view in laboratory(request).sessions()])
+    return page(
+        request, "sessions.html", sessions=[_summary(view) for view in laboratory(request).sessions()]
+    )
 
 
 def _summary(view: SessionView) -> dict[str, Any]:
@@ -152,7 +158,12 @@ def charts_of(request: Request) -> Response:
 
     def draw() -> str:
         bar, config = view.best_baseline, view.config
-        parts = [("Best score so far", charts.progress({"best so far": view.experiments}, bar.score if bar else None))]
+        parts = [
+            (
+                "Best score so far",
+                charts.progress({"best so far": view.experiments}, bar.score if bar else None),
+            )
+        ]
         if view.costs and (view.costs[-1].spent.tokens or view.costs[-1].spent.usd):
             parts.append(("Budget", charts.burn_down(view.costs, config.get("usd"), config.get("tokens"))))
         results = _results(view, listing.exemplars(view))
@@ -188,13 +199,21 @@ def program(request: Request) -> Response:
     if row is None:
         raise HTTPException(404, "The session has no such program.")
     if row.number is not None:
-        return Response(status_code=303, headers={"location": f"/sessions/{view.name}/experiments/{row.number}"})
+        return Response(
+            status_code=303, headers={"location": f"/sessions/{view.name}/experiments/{row.number}"}
+        )
     source, result = view.result(row)
     curves = _drawn(("curves", view.name, row.name), lambda: charts.convergence({row.name: result}))
     return page(
-        request, "program.html", view=view, row=row, source=source, result=result, curves=curves,
+        request,
+        "program.html",
+        view=view,
+        row=row,
+        source=source,
+        result=result,
+        curves=curves,
         children=view.children.get(row.program_id, []),
-    )  # fmt: skip
+    )
 
 
 def experiment(request: Request) -> Response:
@@ -225,12 +244,14 @@ def experiment(request: Request) -> Response:
         lessons=lessons,
         shown=[lessons.get(name, name) for name in row.lessons_in] if row else [],
         learnt=[(lessons[x], known.influence(x)) for x in row.lessons_out if x in lessons] if row else [],
-        inspirations=[view.by_program[x] for x in proposal.inspiration_ids if x in view.by_program] if proposal else [],
+        inspirations=[view.by_program[x] for x in proposal.inspiration_ids if x in view.by_program]
+        if proposal
+        else [],
         descendants=view.descendants(row) if row else [],
         rank=next((i for i, other in enumerate(view.ranked, 1) if other is row), None),
         last=max(view.rows, default=at),
         steering=next((e.data.get("steering", []) for e in spoken if e.kind == "begun"), []),
-    )  # fmt: skip
+    )
 
 
 def _systems(view: SessionView, keys: set[str]) -> dict[str, str]:
@@ -271,16 +292,23 @@ def lesson(request: Request) -> Response:
     chosen = known.lessons().get(request.path_params["lesson"])
     if chosen is None:
         raise HTTPException(404, "Memory has no such lesson.")
-    evidence = [("for", name) for name in chosen.supported_by] + [("against", x) for x in chosen.contradicted_by]
+    evidence = [("for", name) for name in chosen.supported_by] + [
+        ("against", x) for x in chosen.contradicted_by
+    ]
     rows_ = []
     for side, name in evidence:
         where, _, at = name.rpartition("/")
         view = known.session(where)
         rows_.append((side, name, where, view.rows.get(int(at)) if view and at.isdecimal() else None))
     return page(
-        request, "lesson.html", lesson=chosen, evidence=rows_, influence=known.influence(chosen.id),
-        born=_birthplace(known, chosen.id), against=[known.lessons().get(x) for x in chosen.against],
-    )  # fmt: skip
+        request,
+        "lesson.html",
+        lesson=chosen,
+        evidence=rows_,
+        influence=known.influence(chosen.id),
+        born=_birthplace(known, chosen.id),
+        against=[known.lessons().get(x) for x in chosen.against],
+    )
 
 
 def _birthplace(known: Laboratory, lesson: str) -> tuple[str, Row] | None:

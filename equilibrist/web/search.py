@@ -33,8 +33,12 @@ class Asked:
         return cls(**{name: given.get(name, "").strip()[:400] for name in FIELDS})
 
     def admits(self, lesson: Lesson) -> bool:
-        equal = all(getattr(self, x) in ("", getattr(lesson, x)) for x in ("status", "kind", "problem", "session"))
-        return equal and self.game in ("", *lesson.games) and (bool(self.status) or lesson.status != "retired")
+        equal = all(
+            getattr(self, x) in ("", getattr(lesson, x)) for x in ("status", "kind", "problem", "session")
+        )
+        return (
+            equal and self.game in ("", *lesson.games) and (bool(self.status) or lesson.status != "retired")
+        )
 
 
 def answer(known: Laboratory, asked: Asked) -> tuple[list[Lesson], int]:
@@ -49,7 +53,7 @@ def answer(known: Laboratory, asked: Asked) -> tuple[list[Lesson], int]:
 
 
 class _Ranks:
-    """Ranks lessons. Their vectors are made once, and those on the disk read back; a question's is not kept."""
+    """Ranks lessons. Their vectors are made once, those on the disk read back; a question's is not kept."""
 
     def __init__(self, home: Path) -> None:
         self.lock = threading.Lock()

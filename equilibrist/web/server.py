@@ -54,7 +54,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Failed(
-            f"Cannot listen on {host} port {port}: {error.strerror or error}. Choose another with --port (0: any)."
+            f"Cannot listen on {host} port {port}: {error.strerror or error}. Choose another with "
+            "--port (0: any)."
         ) from error
     return listener
 

@@ -1,4 +1,4 @@
-"""Matplotlib's SVG made fit to stand in a page: no style of its own, so that the page's policy and themes hold.
+"""Matplotlib's SVG made fit to stand in a page: no style of its own, so the page's policy and themes hold.
 
 A strict content security policy forbids inline styles, and two charts in one page must not share ids.
 Style properties become attributes; black, the colour of axes and text, becomes the page's own.
@@ -18,7 +18,9 @@ INK = "#000000"
 _FONT = re.compile(r"(?:^|\s)(?:(bold|\d00)\s+)?([\d.]+)px\b")
 
 
-def inline(figure: Any, name: str, title: str, points: Mapping[str, Sequence[Mapping[str, str]]] | None = None) -> str:
+def inline(
+    figure: Any, name: str, title: str, points: Mapping[str, Sequence[Mapping[str, str]]] | None = None
+) -> str:
     """A figure as one ``<svg>`` element.
 
     Args:
@@ -38,22 +40,28 @@ def inline(figure: Any, name: str, title: str, points: Mapping[str, Sequence[Map
         _restyle(element)
         _rename(element, name)
         if (rows := marks.pop(element.get("class", ""), None)) is not None:
-            for use, row in zip(element.iter(f"{{{SVG}}}use"), rows, strict=False):
-                use.attrib.update(row)
+            for mark, row in zip(_marks(element), rows, strict=False):
+                mark.attrib.update(row)
     root.attrib.update({"class": f"chart {name}", "role": "img", "aria-label": title})
     for size in ("width", "height", "version"):
         root.attrib.pop(size, None)
     return ET.tostring(root, encoding="unicode")
 
 
+def _marks(group: ET.Element) -> list[ET.Element]:
+    """The points of a scatter: references to one shape, or each a shape where they are few."""
+    uses = list(group.iter(f"{{{SVG}}}use"))
+    return uses or list(group.iter(f"{{{SVG}}}path"))
+
+
 def _restyle(element: ET.Element) -> None:
     for part in element.attrib.pop("style", "").split(";"):
         key, _, value = (piece.strip() for piece in part.partition(":"))
         if key == "font":
-            weight, size = _FONT.search(value).groups() if _FONT.search(value) else (None, "10")
-            element.set("font-size", size)
-            if weight:
-                element.set("font-weight", weight)
+            found = _FONT.search(value)
+            element.set("font-size", found[2] if found else "10")
+            if found and found[1]:
+                element.set("font-weight", found[1])
         elif key and "family" not in key:
             element.set(key, value)
     for key in ("fill", "stroke"):
