@@ -28,6 +28,21 @@ def test_both_semantics_beside_the_figure(tmp_path: Path):
     assert "Standings in textbook semantics" in console.export_text()
 
 
+def test_metasolvers_beside_the_figure(tmp_path: Path):
+    """Every published point of Nash, for CVXOPT made it; AlphaRank while its chain is small."""
+    curves = reproduce(
+        tmp_path, ["kuhn2"], ["Nash", "AlphaRank"], updates=60, say=lambda _: None, problem="metasolver"
+    )
+    nash, textbook, alpharank, _ = curves
+    assert compare(nash).agreeing == compare(nash).points == 61
+    assert compare(textbook).departs == 3
+    assert alpharank.updates[-1] == 49
+    assert compare(alpharank).departs in (None, *range(5, 50))
+    assert [row.algorithm for row in standings(curves, "paper")] == ["Nash"]
+    with pytest.raises(Usage, match="have no game 'leduc4'"):
+        reproduce(tmp_path, ["leduc4"], problem="metasolver")
+
+
 def test_second_call_reads_back(tmp_path: Path):
     said: list[str] = []
     first = reproduce(tmp_path, ["kuhn3"], ALGORITHMS, say=said.append)

@@ -1,19 +1,39 @@
-"""The published curves of Figure 3 (see ``figures.md`` for where the numbers come from)."""
+"""The published curves of Figures 3 and 4 (see ``figures.md`` for where the numbers come from)."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+Curves = dict[tuple[str, str], dict[int, float]]
+"""(game, algorithm) -> updates done -> exploitability; 0 is anything below the plot's floor of 1e-16."""
+
 
 @cache
-def published() -> dict[tuple[str, str], dict[int, float]]:
-    """(game, algorithm) -> updates done -> exploitability; 0 is anything below the plot's floor of 1e-16."""
-    curves = {}
-    with Path(__file__).with_name("figures.csv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            updates = [int(x) for x in row["updates"].split()]
-            values = [float(y) for y in row["exploitability"].split()]
-            curves[row["game"], row["algorithm"]] = dict(zip(updates, values, strict=True))
-    return curves
+def published() -> Curves:
+    """Figure 3: regret minimisers, by updates."""
+    return {
+        (row["game"], row["algorithm"]): dict(
+            zip(map(int, row["updates"].split()), _numbers(row), strict=True)
+        )
+        for row in _rows("figures.csv")
+    }
+
+
+@cache
+def published_psro() -> Curves:
+    """Figure 4: meta-strategy solvers, by best responses added."""
+    return {
+        (row["game"], row["algorithm"]): dict(enumerate(_numbers(row))) for row in _rows("psro_figures.csv")
+    }
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with Path(__file__).with_name(name).open(newline="", encoding="utf-8") as file:
+        yield from csv.DictReader(file)
+
+
+def _numbers(row: dict[str, str]) -> list[float]:
+    return [float(y) for y in row["exploitability"].split()]

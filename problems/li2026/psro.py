@@ -15,10 +15,13 @@ from numba import njit
 from problems.games import engine
 from problems.games.layout import Game
 from problems.games.psro import Population
-from problems.inprocess import InProcess
 from problems.li2026.histories import CHANCE, TERMINAL, Histories
-from problems.metasolver import PROBLEM
+from problems.li2026.metasolvers import candidate, most_strategies
 from problems.metasolver.referee import play
+
+SMALL = 1e-40
+"""What ``policy_aggregator`` adds to every action. It decides runs: where a mixture gives
+an action no weight, the best response to it is not a tie there."""
 
 
 def curve(game: Game, tree: Histories, solver: str, epochs: int) -> list[float]:
@@ -27,13 +30,15 @@ def curve(game: Game, tree: Histories, solver: str, epochs: int) -> list[float]:
     Args:
         game: the compiled game in its order of discovery (``arrange`` without a seed).
         tree: the same game's histories.
-        solver: a baseline of problem *metasolver*, for training and evaluation.
-        epochs: how many points.
+        solver: of ``metasolvers.SOLVERS``, for training and evaluation.
+        epochs: how many points; fewer come where the solver ends before (``most_strategies``).
+
+    Raises:
+        MissingLibrary: the solver needs one that is not installed.
     """
-    candidate = InProcess(PROBLEM.rule, PROBLEM.baselines[solver])
-    return play(candidate, PublishedPopulation(game, tree, epochs), list(range(1, epochs + 1)))[
-        "exploitability"
-    ]
+    epochs = min(epochs, most_strategies(solver, game.players))
+    population = PublishedPopulation(game, tree, epochs)
+    return play(candidate(solver), population, list(range(1, epochs + 1)))["exploitability"]
 
 
 class PublishedPopulation(Population):
@@ -124,10 +129,11 @@ def _aggregate(  # noqa: C901
         mass, lost = 0.0, 0.0
         low, high = tree.first[infoset], tree.first[infoset + 1]
         for s in range(low, high):
+            total[s] += SMALL
             mass, lost = _add(mass, lost, total[s])
         mass += lost
         for s in range(low, high):
-            total[s] = total[s] / mass if mass > 0.0 else 1.0 / (high - low)
+            total[s] /= mass
     return total
 
 
