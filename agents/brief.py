@@ -1,9 +1,9 @@
 """What the proposer is given: a parent, inspirations and lessons, chosen from the archive, with the reason.
 
 The parent is drawn, by seed and experiment number, from three sources: the session's own programs by rank of
-score, those with many children less often (as ShinkaEvolve weighs its archive, arXiv 2509.19349); the best
-program of one game, so that a specialist survives (quality-diversity, Mouret and Clune 2015); now
-and then a baseline, so that the search can leave a dead end.
+score, those with many children less often (as ShinkaEvolve weighs its archive, arXiv 2509.19349), within an
+island where there are several (Tanese 1989); the best program of one game, so that a specialist survives
+(quality-diversity, Mouret and Clune 2015); now and then a baseline, so that the search can leave a dead end.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from tools.recall import told
 
 RESTART = 0.1
 """Share of experiments that start from a baseline."""
+STALL, STALLED = 60, 0.25
+"""Experiments without a new best program after which the search counts as stalled; the share then."""
+MIGRATION = 0.2
+"""Share of the parents by rank that may come from another island."""
 NICHE = 0.25
 """Share that start from the best program of one game."""
 DECAY = 0.6
@@ -44,11 +48,23 @@ class Brief(Record):
 
 
 def write_brief(
-    problem: Problem, archive: Archive, seed: int, number: int, recall: Callable[[str, int], Sequence[Lesson]]
+    problem: Problem,
+    archive: Archive,
+    seed: int,
+    number: int,
+    recall: Callable[[str, int], Sequence[Lesson]],
+    arm: str = "search",
+    islands: int = 1,
 ) -> Brief:
-    """The brief of experiment ``number``. Deterministic, given what ``recall`` returns."""
+    """The brief of experiment ``number``. Deterministic, given what ``recall`` returns.
+
+    Control arms get a parent and nothing else: ``climbing`` the best of what it made, every other arm the
+    parent that the session starts from.
+    """
+    if arm != "search":
+        return _control(problem, archive, number, arm)
     dice = random.Random(f"brief {seed} {number}")
-    parent, why_parent = _parent(problem, archive, dice)
+    parent, why_parent = _parent(problem, archive, dice, number, islands)
     inspirations, why_inspirations = _inspirations(archive, parent, dice)
     memory = dice.random() >= WITHOUT_MEMORY
     reasons = [why_parent, *why_inspirations]
@@ -81,29 +97,64 @@ def fields(brief: Brief) -> dict[str, object]:
     }
 
 
-def _parent(problem: Problem, archive: Archive, dice: random.Random) -> tuple[Entry, str]:
+def _first(problem: Problem, archive: Archive) -> Entry:
     first = archive.named(problem.parent)
     if first is None:
         raise ValueError(
             f"The baseline {problem.parent!r} is not in the archive: evaluate the baselines first."
         )
+    return first
+
+
+def _control(problem: Problem, archive: Archive, number: int, arm: str) -> Brief:
+    parent, why = _first(problem, archive), "where the session starts"
+    ranked = (entry for entry in archive.leaderboard if entry.number is not None or entry is parent)
+    if arm == "climbing":
+        parent, why = next(ranked), "best of the arm"
+    return Brief(
+        experiment=number,
+        parent_id=parent.program_id,
+        inspiration_ids=(),
+        lessons=(),
+        memory=False,
+        reason=f"control arm {arm}; parent {parent.name}: {why}; made without lessons.",
+    )
+
+
+def _parent(
+    problem: Problem, archive: Archive, dice: random.Random, number: int, islands: int
+) -> tuple[Entry, str]:
+    first = _first(problem, archive)
     ranked = (entry for entry in archive.leaderboard if entry.number is not None or entry is first)
     own = list(islice(ranked, RANKED))
     draw = dice.random()
     if len(own) < 2:
         return first, f"parent {first.name}: where the session starts"
-    if draw < RESTART:
+    if draw < (STALLED if _stalls(archive, number) else RESTART):
         baselines = [archive.entries[baseline.program_id] for baseline in archive.baselines]
         parent = dice.choice(baselines)
-        return parent, f"parent {parent.name}: restart from a baseline"
+        why = "restart from a baseline" + (", for the search has stalled" if draw >= RESTART else "")
+        return parent, f"parent {parent.name}: {why}"
     if draw < RESTART + NICHE:
         game = dice.choice(sorted(archive.own_champions))
         parent = archive.own_champions[game]
         return parent, f"parent {parent.name}: best of the session on {game}"
-    tried = [len(archive.children(entry.program_id)) for entry in own]
+    island, where = own, "the session"
+    if islands > 1 and dice.random() >= MIGRATION:
+        place = number % islands
+        native = [entry for entry in own if entry is first or (entry.number or 0) % islands == place]
+        if len(native) > 1:
+            island, where = native, f"island {place + 1} of {islands}"
+    tried = [len(archive.children(entry.program_id)) for entry in island]
     weights = [DECAY**rank / math.sqrt(1 + children) for rank, children in enumerate(tried)]
-    parent = dice.choices(own, weights)[0]
-    return parent, f"parent {parent.name}: rank {own.index(parent) + 1} of the session by score"
+    parent = dice.choices(island, weights)[0]
+    return parent, f"parent {parent.name}: rank {island.index(parent) + 1} of {where} by score"
+
+
+def _stalls(archive: Archive, number: int) -> bool:
+    """Whether the best of the session has not changed for long."""
+    best = next((entry for entry in archive.leaderboard if entry.number is not None), None)
+    return best is not None and number - (best.number or 0) > STALL
 
 
 def _inspirations(archive: Archive, parent: Entry, dice: random.Random) -> tuple[list[Entry], list[str]]:

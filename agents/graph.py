@@ -92,6 +92,8 @@ def brief(state: State, bench: Bench) -> State:
             bench.seed,
             number,
             lambda query, limit: recorded_lessons(bench, number, query, limit),
+            bench.arm,
+            bench.islands,
         )
     }
 
@@ -133,7 +135,8 @@ def record(state: State, bench: Bench) -> State:
     verdicts = state.get("verdicts", ())
     said = f"{verdicts[-1].by.capitalize()}: {verdicts[-1].reasons}" if verdicts else ""
     rejected = Result(status="rejected", message=said)
-    author = "human" if state.get("given") else model_id(bench.models["proposer"])
+    author = bench.hand if state.get("given") else model_id(bench.models["proposer"])
+    arm = {} if bench.arm == "search" else {"arm": bench.arm}
     return {
         "experiment": Experiment(
             number=state["number"],
@@ -141,7 +144,7 @@ def record(state: State, bench: Bench) -> State:
             verdicts=verdicts,
             result=state.get("result", rejected),
             analysis=state.get("analysis"),
-            brief={**fields(state["brief"]), "memory": state["brief"].memory, "author": author},
+            brief={**fields(state["brief"]), "memory": state["brief"].memory, "author": author, **arm},
         )
     }
 

@@ -59,6 +59,12 @@ class Bench:
     """What the people who run the session want the proposer and the critic to heed."""
     approve: Callable[[int, Proposal], Verdict] | None = None
     """Waits for a person's verdict on a program before it is evaluated; None: nobody is asked."""
+    arm: str = "search"
+    """How the experiment comes by its parent: ``search``, or one of the control arms of ``agents.brief``."""
+    islands: int = 1
+    """Parts of the archive that evolve apart."""
+    hand: str = "human"
+    """Who handed in the program that an experiment is given."""
     stage: Callable[[int, str], None] = _unwatched
     """Told the number of the experiment and the node that begins."""
 

@@ -22,6 +22,7 @@ from equilibrist.options import (
     AnalystModel,
     CriticModel,
     Env,
+    Evaluations,
     Game,
     Home,
     Json,
@@ -85,6 +86,15 @@ def run(
     minutes: Minutes = None,
     usd: Usd = None,
     tokens: Tokens = None,
+    evaluations: Evaluations = None,
+    arms: Annotated[
+        str,
+        typer.Option(help="Control arms that share the budget: sampling,climbing,tuning; with weights: a:2."),
+    ] = "search",
+    islands: Annotated[int, typer.Option(min=1, max=16, help="Parts of the archive that evolve apart.")] = 3,
+    tune: Annotated[
+        int, typer.Option(min=0, help="Evaluations spent on the constants of each promising program.")
+    ] = 0,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments in flight.")] = 2,
     sandbox: Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")] = "auto",
     model: Model = "genetic",
@@ -108,6 +118,10 @@ def run(
         minutes=minutes,
         usd=usd,
         tokens=tokens,
+        evaluations=evaluations,
+        arms=arms,
+        islands=islands,
+        tune=tune,
         parallel=parallel,
         sandbox=sandbox,
         approve=approve,
@@ -124,6 +138,7 @@ def run(
 def resume(
     session: SessionName = "last",
     experiments: Annotated[int | None, typer.Option(min=1, help="A new total of experiments.")] = None,
+    evaluations: Evaluations = None,
     minutes: Minutes = None,
     usd: Usd = None,
     tokens: Tokens = None,
@@ -134,7 +149,13 @@ def resume(
     """Go on with a session: nothing is evaluated or asked twice."""
     from equilibrist.start import resume as go_on
 
-    budgets = {"experiments": experiments, "minutes": minutes, "usd": usd, "tokens": tokens}
+    budgets = {
+        "experiments": experiments,
+        "evaluations": evaluations,
+        "minutes": minutes,
+        "usd": usd,
+        "tokens": tokens,
+    }
     finish(go_on(home, session, budgets, salvage, quiet=as_json), home, as_json)
 
 
@@ -145,7 +166,7 @@ def finish(ended: tuple[str, str], home: Path, as_json: bool) -> None:
     if reason == "interrupted":
         _fail(f"Interrupted. Go on with: equilibrist resume {session}", 130)
     if reason == "budget":
-        told = f"The budget is used up. Go on with: equilibrist resume {session} --usd or --tokens MORE"
+        told = f"The budget is used up. Go on with: equilibrist resume {session} with a larger one"
         Console(stderr=True).print(told, markup=False)
 
 

@@ -133,3 +133,53 @@ def distill(
         emit(made.model_dump(mode="json"))
     else:
         render(Console(), made)
+
+
+@app.command()
+def finalists(
+    session: Session,
+    count: Annotated[int, typer.Option(min=1, help="Programs raced, and as many baselines.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="Repeats of every dev game at most.")] = 5,
+    parallel: Parallel = 2,
+    sandbox: SandboxName = "auto",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Race a session's best programs on the dev games: luck on the train games does not carry over."""
+    from equilibrist import finalists as work
+    from equilibrist.tables import Shown
+    from sandbox import open_sandbox
+
+    errors = Console(stderr=True, highlight=False)
+    with Shown(errors) as progress, open_sandbox(sandbox, slots=parallel, say=errors.print) as box:
+        made = work.race(home, session, box, count, rounds, progress)
+    if as_json:
+        emit(made.model_dump(mode="json"))
+    else:
+        work.render(Console(), made)
+
+
+@app.command()
+def lift(
+    sessions: Annotated[list[str], typer.Argument(help="Sessions with control arms, of several seeds.")],
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """What the search is worth over its control arms, with an interval over sessions."""
+    from equilibrist.errors import Usage
+    from equilibrist.home import find_session
+    from equilibrist.lift import over_sessions
+    from memory.archive import Archive
+    from memory.journal import Journal
+
+    archives = [Archive.of(Journal.view(find_session(home, name))) for name in sessions]
+    found = over_sessions(archives)
+    if not found:
+        raise Usage("None of these sessions has control arms with a score. See: equilibrist run --arms")
+    if as_json:
+        emit([row.model_dump(mode="json") for row in found])
+        return
+    for row in found:
+        interval = "" if row.low is None else f", 95 % from {row.low:+.4f} to {row.high:+.4f}"
+        won = f"better in {row.wins} of {row.sessions} sessions"
+        Console().print(f"search over {row.arm}: {row.mean:+.4f}{interval}, {won}", markup=False)

@@ -23,7 +23,7 @@ VERSIONED = (
 )
 
 
-BUDGETS = ("experiments", "minutes", "usd", "tokens")
+BUDGETS = ("experiments", "evaluations", "minutes", "usd", "tokens")
 """They end a session and decide nothing in it; a resumed session may have others."""
 
 
@@ -37,6 +37,14 @@ class Config(Record):
     seed: int = 0
     experiments: int = Field(default=40, ge=1)
     """Experiments in all; a resumed session counts those it has."""
+    evaluations: int | None = Field(default=None, gt=0)
+    """Programs judged on the train games, those of tuning included, after which no experiment is started."""
+    arms: str = "search"
+    """Control arms beside the search, with weights: ``search:2,sampling:1`` (``equilibrist.arms``)."""
+    islands: int = Field(default=1, ge=1, le=16)
+    """Parts of the archive that evolve apart, with some migration."""
+    tune: int = Field(default=0, ge=0)
+    """Evaluations spent on the constants of each promising program; 0 for none."""
     parallel: int = Field(default=2, ge=1, le=64)
     """Experiments in flight. Experiment n sees the records of experiments up to n - parallel, whatever
     the order in which they finish, so that the result does not depend on speed."""
@@ -58,9 +66,16 @@ class Config(Record):
     reply_seconds: float = Field(default=300.0, gt=0)
     """How long a model may keep silent before it is asked again."""
 
+    def _chosen(self) -> set[str]:
+        """Fields that differ from their defaults; sessions from before a field came keep their identity."""
+        return {
+            name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default
+        }
+
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of a session, whatever the machine and however long it runs."""
-        left_out = {*BUDGETS, "sandbox", "reply_seconds", *(() if self.games else ("games",))}
+        unset = {name for name in ("games", "arms", "islands", "tune") if name not in self._chosen()}
+        left_out = {*BUDGETS, "sandbox", "reply_seconds", *unset}
         return self.model_dump(mode="json", exclude=left_out)
 
 

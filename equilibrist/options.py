@@ -16,6 +16,10 @@ Home = Annotated[Path, typer.Option("--home", help="Sessions, memory and caches 
 Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON on standard output.")]
 SessionName = Annotated[str, typer.Argument(help="A session's id, the start of it, or 'last'.")]
 
+Evaluations = Annotated[
+    int | None,
+    typer.Option(min=1, help="Budget of programs judged on the train games.", rich_help_panel="Budgets"),
+]
 Minutes = Annotated[
     float | None, typer.Option(min=0.01, help="Budget of wall time, in minutes.", rich_help_panel="Budgets")
 ]

@@ -141,7 +141,13 @@ def replay(home: Path, name: str, into: Path | None) -> Replayed:
 def _run(home: Path, source: Journal, rerun: Rerun) -> str:
     """Conduct the session once more. Returns what memory has to say about it."""
     last = max((event.data["number"] for event in source.events("begun")), default=0)
-    unlimited = {"experiments": max(1, last, rerun.given), "minutes": None, "usd": None, "tokens": None}
+    unlimited = {
+        "experiments": max(1, last, rerun.given),
+        "evaluations": None,
+        "minutes": None,
+        "usd": None,
+        "tokens": None,
+    }
     config = Config.model_validate({**source.session["config"], **unlimited})
     restore(source.folder, config.games)
     models = {name: ScriptedModel(replies=[], name_shown=name) for name in model_names(config)}

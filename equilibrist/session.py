@@ -8,7 +8,7 @@ journal under a key before it is used; resuming is running the same loop over th
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,9 +18,9 @@ from langchain_core.language_models import BaseChatModel
 
 from agents.ensemble import choose, members
 from agents.errors import ModelError
-from agents.graph import run_experiment
 from agents.models import open_model
 from agents.state import Bench
+from equilibrist.arms import SEARCH, Lines, Sweep, arm, arm_of, conduct_one, evaluations, shares
 from equilibrist.budget import End, Halted, Meter
 from equilibrist.cache import OutcomeCache
 from equilibrist.config import Config
@@ -29,12 +29,12 @@ from equilibrist.live import Watch
 from equilibrist.steer import Inbox
 from memory.archive import Archive
 from memory.journal import Journal
-from memory.records import Baseline, Experiment, Lesson, Proposal, Verdict, program_id
+from memory.records import Baseline, Experiment, Lesson, Proposal, Result, Verdict, program_id
 from memory.store import Memory
 from problems import PROBLEMS
 from problems.problem import tailored
 from sandbox.job import Sandbox
-from tools.evaluation import Evaluator, bar_of
+from tools.evaluation import Bar, Evaluator, bar_of
 
 Models = Mapping[str, BaseChatModel]
 """By name."""
@@ -104,7 +104,14 @@ def conduct(parts: Parts) -> End:
     )
     for experiment in archive.experiments:
         watch.experiment(experiment)
-    return _Window(bench, parts).run()
+    sweep = partial(_swept, evaluator, problem.walls["train"], bar)
+    return _Window(bench, parts, sweep).run()
+
+
+def _swept(
+    evaluator: Evaluator, games: Sequence[str], bar: Bar, source: str, settings: Sequence[Mapping[str, float]]
+) -> list[Result]:
+    return evaluator.sweep(source, games, settings, bar)
 
 
 def open_models(config: Config) -> Models:
@@ -161,16 +168,21 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
 class _Window:
     """Keeps ``parallel`` experiments in flight and writes them down in order of number."""
 
-    def __init__(self, bench: Bench, parts: Parts) -> None:
-        self.bench, self.parts = bench, parts
+    def __init__(self, bench: Bench, parts: Parts, sweep: Sweep) -> None:
+        self.bench, self.parts, self.sweep = bench, parts, sweep
+        self.arms = shares(parts.config.arms)
         self.total, self.parallel = parts.config.experiments, parts.config.parallel
         self.ensemble = members(parts.config.proposer)
         known = {experiment.number for experiment in bench.archive.experiments}
         self.recorded = next(n for n in range(self.total + 1) if n + 1 not in known)
         self.started = self.recorded
         first = max(0, self.recorded + 1 - self.parallel)
-        self.seen = {n: bench.archive.upto(n) for n in range(first, self.recorded + 1)}
+        self.whole = bench.archive.upto(self.recorded)
+        self.seen = {n: Lines.of(bench.archive.upto(n), self.arms) for n in range(first, self.recorded + 1)}
         """What the experiments still to begin may see, by the last experiment in it."""
+        known_upto = {n: bench.archive.upto(n).experiments for n in self.seen}
+        self.spent = {n: sum(map(evaluations, known)) for n, known in known_upto.items()}
+        """Evaluations of these experiments."""
         self.finished: dict[int, Experiment] = {}
         self.running: set[Future[Experiment]] = set()
         self.end: End | None = None
@@ -197,12 +209,16 @@ class _Window:
 
     def _may_begin(self) -> bool:
         room = self.started < min(self.total, self.recorded + self.parallel)
+        budget = self.parts.config.evaluations
+        if room and budget is not None and self.spent[max(0, self.started + 1 - self.parallel)] >= budget:
+            self.end = self.end or "budget"
         return room and self.end is None and self.parts.control.reason() is None
 
     def _begin(self, pool: ThreadPoolExecutor) -> None:
         self.started += 1
         number, upto = self.started, max(0, self.started - self.parallel)
-        archive, config, models = self.seen[upto], self.parts.config, self.parts.models
+        config, models, own = self.parts.config, self.parts.models, arm_of(self.arms, number)
+        archive = self.seen[upto][own]
         try:
             begun = self.parts.control.inbox.begin(number)
         except Halted as halted:
@@ -219,13 +235,16 @@ class _Window:
             archive=archive,
             recall=recall,
             steering=begun.steering,
+            arm=own,
+            islands=config.islands,
             models={
                 "proposer": models[proposer],
                 "critic": models[config.critic],
                 "analyst": models[config.analyst],
             },
         )
-        self.running.add(pool.submit(run_experiment, number, bench, begun.given))
+        run = partial(conduct_one, sweep=self.sweep, budget=config.tune)
+        self.running.add(pool.submit(run, number, bench, begun.given))
 
     def _settle(self, future: Future[Experiment]) -> None:
         """Take in an experiment that ended. One that was halted comes again when the session is resumed."""
@@ -242,10 +261,13 @@ class _Window:
 
     def _write(self) -> None:
         self.recorded += 1
-        archive = self.seen[self.recorded - 1].grown(self.finished.pop(self.recorded))
-        self.seen[self.recorded] = archive
-        self.seen.pop(self.recorded - self.parallel, None)
-        _record(self.parts, archive.experiments[-1], archive)
+        experiment = self.finished.pop(self.recorded)
+        self.whole = self.whole.grown(experiment)
+        self.seen[self.recorded] = self.seen[self.recorded - 1].grown(experiment)
+        self.spent[self.recorded] = self.spent[self.recorded - 1] + evaluations(experiment)
+        for past in (self.seen, self.spent):
+            past.pop(self.recorded - self.parallel, None)
+        _record(self.parts, experiment, self.whole)
 
 
 EVIDENCE_TOLD = 5
@@ -269,7 +291,8 @@ def as_told(lesson: Lesson, session: str) -> Lesson:
 def _record(parts: Parts, experiment: Experiment, archive: Archive) -> None:
     """The one place where an experiment enters the journal, after the lessons drawn from it."""
     journal, memory = parts.journal, parts.memory
-    drafts = experiment.analysis.lessons if experiment.analysis else ()
+    searched = experiment.analysis is not None and arm(experiment) == SEARCH  # controls teach nobody
+    drafts = experiment.analysis.lessons if experiment.analysis and searched else ()
     experiment = experiment.model_copy(update={"lesson_ids": memory.learn(experiment, drafts)})
     memory.credit(experiment, archive.improvement(experiment))
     if experiment.proposal:

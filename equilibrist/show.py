@@ -14,7 +14,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from equilibrist import troubles
+from equilibrist import lift, troubles
 from equilibrist.budget import spent_by, total
 from equilibrist.home import session_folders
 from equilibrist.lessons import line as lesson_line
@@ -147,6 +147,8 @@ def show(
             console.print(Text(f"  {role} {safe(model)}: {part}", style="dim"))
     if archive.leaderboard:
         console.print(leaderboard(archive))
+    if arms := lift.rows(archive):
+        console.print(lift.table(arms))
     best = next((entry for entry in archive.leaderboard if entry.number is not None), None)
     if best is not None:
         program(console, archive, best)
@@ -251,6 +253,7 @@ def summary(journal: Journal, lessons: Sequence[Lesson]) -> dict[str, Any]:
         **journal.session,
         "cost": cost(journal),
         "leaderboard": [_row(entry) for entry in archive.leaderboard],
+        "arms": [row.model_dump(mode="json") for row in lift.rows(archive)],
         "experiments": [
             {
                 "number": e.number,

@@ -6,12 +6,14 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from memory.records import Result, program_id
 from problems.problem import Problem
 from sandbox.job import Job, Limits, Outcome, Sandbox
+from tools.constants import with_constants
 
 Recorded = Callable[[str, str, Callable[[], dict[str, Any]]], dict[str, Any]]
 """``Journal.recorded``: what is written under (kind, key), else what the function gives, written first."""
@@ -61,19 +63,26 @@ class Evaluator:
     and so a measure of the chaos in them."""
 
     def smoke(self, source: str) -> Result:
-        """Tiny games only: does it run at all? Never a score."""
+        """Tiny games only: does it run at all, and how does it behave (``curves``)? Never a score."""
         faults = self.problem.check(source)
         if faults:
             return Result(status="rejected", message=_sentences(faults))
         seconds, output = 0.0, ""
+        curves: dict[str, dict[str, list[float]]] = {}
         for game in self.problem.smoke:
             outcome = self._play(source, game, self.problem.smoke_settings)
             seconds, output = seconds + outcome.seconds, output + outcome.output
+            curves[game] = _series(outcome.artifact)
             if outcome.status != "ok":
                 break
         message = "" if outcome.status == "ok" else f"{game}: {outcome.message}"
         return Result(
-            status=outcome.status, message=message, output=output, seconds=seconds, sandbox=outcome.sandbox
+            status=outcome.status,
+            message=message,
+            curves=curves,
+            output=output,
+            seconds=seconds,
+            sandbox=outcome.sandbox,
         )
 
     def evaluate(self, source: str, games: Sequence[str], bar: Bar | None = None) -> Result:
@@ -94,6 +103,23 @@ class Evaluator:
             if bar is not None and bar.stops(scores) and len(scores) < len(games):
                 break
         return self._result(games, outcomes, artifacts, bar)
+
+    def sweep(
+        self,
+        source: str,
+        games: Sequence[str],
+        settings: Sequence[Mapping[str, float]],
+        bar: Bar | None = None,
+    ) -> list[Result]:
+        """One program with several settings of its constants (class attributes in capitals), side by side in
+        the sandbox's slots. Each is judged as a program of its own, under its own id.
+
+        Raises:
+            KeyError: the program has no such constant.
+        """
+        sources = [with_constants(source, values) for values in settings]
+        with ThreadPoolExecutor(self.sandbox.slots, thread_name_prefix="sweep") as pool:
+            return list(pool.map(lambda text: self.evaluate(text, games, bar), sources))
 
     def _play(self, source: str, game: str, settings: Mapping[str, Any]) -> Outcome:
         """One run in the sandbox, or what the journal says it gave.

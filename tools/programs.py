@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from memory.records import Result, program_id
 from sandbox.job import Record
 from tools import novelty
+from tools.behaviour import behaves_like
 from tools.desk import Desk, Program, Refusal, summary
 
 KIN = 32
@@ -107,7 +108,8 @@ def check_program(desk: Desk, source: Source) -> dict[str, Any]:
 
 
 def smoke_run(desk: Desk, source: Source) -> dict[str, Any]:
-    """Run a program in the sandbox on tiny games: does it run at all, and if not, why? Gives no score."""
+    """Run a program in the sandbox on tiny games: does it run, and if not, why? Which evaluated program plays
+    the same policies there? Gives no score."""
     text = desk.source(source)
     name = desk.draft(text)
     result = desk.smoke(text)
@@ -116,6 +118,7 @@ def smoke_run(desk: Desk, source: Source) -> dict[str, Any]:
         "status": result.status,
         "message": result.message,
         "output": _shortened(result.output),
+        "behaves_like": behaves_like(desk.archive, desk.smoke, text, result),
     }
 
 

@@ -24,6 +24,8 @@ FURTHER = 2
 """Programs read beside the inspirations, for their material."""
 ATTEMPTS = 6
 """Drafts tried before the best of them is handed in anyway."""
+FRESH = 3
+"""Drafts that are dropped when they behave like a program that was evaluated."""
 MENDING = {
     ("simpl", "needless", "dead", "unused", "size", "large", "complex"): ("delete_term",),
     ("constant", "horizon", "literal", "magic", "tuned"): (
@@ -137,6 +139,8 @@ def _is_sound(dialogue: Dialogue, attempt: int) -> bool:
     check = dialogue.asked("check_program")[attempt].result
     smokes = dialogue.asked("smoke_run")
     ran = attempt >= len(smokes) or smokes[attempt].result.get("status") == "ok"
+    if attempt < FRESH and attempt < len(smokes) and smokes[attempt].result.get("behaves_like"):
+        return False  # later drafts may differ in what the smoke run is too short to show
     return not check.get("error") and not check.get("faults") and not check.get("duplicate_of") and ran
 
 

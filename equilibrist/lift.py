@@ -1,0 +1,152 @@
+"""What the search is worth: its best program less that of each control arm, at equal evaluations."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from collections.abc import Sequence
+
+from rich.table import Table
+from scipy import stats
+
+from equilibrist.arms import SEARCH, arm, evaluations
+from equilibrist.render import figure
+from memory.archive import Archive
+from memory.records import Experiment
+from sandbox.job import Record
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+class ArmRow(Record):
+    """One arm of a session."""
+
+    arm: str
+    experiments: int
+    evaluations: int
+    best: float | None
+    """Best score of the arm's own programs, over all of its evaluations."""
+    at_equal: float | None
+    """The same after as many evaluations as the arm with the fewest had."""
+    lift: float | None = None
+    """The search's ``at_equal`` less this one; None for the search itself, or without a score."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval of the lift, by resampling the experiments of both arms: how much of it the draw of the
+    experiments could make. Later experiments build on earlier ones, so several sessions say more
+    (``equilibrist lift``)."""
+
+
+def rows(archive: Archive) -> list[ArmRow]:
+    """The arms of a session, the search first; empty for a session without control arms."""
+    arms: dict[str, list[Experiment]] = {SEARCH: []}
+    for experiment in archive.experiments:
+        arms.setdefault(arm(experiment), []).append(experiment)
+    if len(arms) < 2:
+        return []
+    equal = min(sum(map(evaluations, own)) for own in arms.values())
+    search = _tried(arms[SEARCH])
+    best = _best(search, equal)
+    made = []
+    for name, own in arms.items():
+        tried = _tried(own)
+        at_equal = _best(tried, equal)
+        lift = None if name == SEARCH or best is None or at_equal is None else best - at_equal
+        low, high = _interval(search, tried, equal) if lift is not None else (None, None)
+        made.append(
+            ArmRow(
+                arm=name,
+                experiments=len(own),
+                evaluations=sum(cost for cost, _ in tried),
+                best=_best(tried, math.inf),
+                at_equal=at_equal,
+                lift=lift,
+                low=low,
+                high=high,
+            )
+        )
+    return made
+
+
+class Lift(Record):
+    """The search against one arm over several sessions."""
+
+    arm: str
+    sessions: int
+    mean: float
+    low: float | None
+    high: float | None
+    """95 % interval by Student's t over sessions; None for a single one."""
+    wins: int
+    """Sessions in which the search was better."""
+
+
+def over_sessions(archives: Sequence[Archive]) -> list[Lift]:
+    """Lifts at equal evaluations, paired by session."""
+    lifts: dict[str, list[float]] = {}
+    for archive in archives:
+        for row in rows(archive):
+            if row.lift is not None:
+                lifts.setdefault(row.arm, []).append(row.lift)
+    return [_over(name, values) for name, values in lifts.items()]
+
+
+def _over(name: str, values: Sequence[float]) -> Lift:
+    mean, low, high = statistics.fmean(values), None, None
+    if len(values) > 1:
+        error = statistics.stdev(values) / math.sqrt(len(values))
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+        low, high = mean - reach, mean + reach
+    return Lift(
+        arm=name, sessions=len(values), mean=mean, low=low, high=high, wins=sum(value > 0 for value in values)
+    )
+
+
+def table(found: Sequence[ArmRow]) -> Table:
+    title = "Arms: what the search is worth at equal evaluations"
+    made = Table("arm", title=title, title_justify="left")
+    for column in ("experiments", "evaluations", "best", "at equal", "lift of the search", "95 %"):
+        made.add_column(column, justify="right")
+    for row in found:
+        lift = "" if row.lift is None else f"{row.lift:+.4f}"
+        interval = "" if row.low is None or row.high is None else f"{row.low:+.4f} to {row.high:+.4f}"
+        counts = (str(row.experiments), str(row.evaluations))
+        made.add_row(row.arm, *counts, figure(row.best), figure(row.at_equal), lift, interval)
+    return made
+
+
+def _tried(experiments: Sequence[Experiment]) -> list[tuple[int, float | None]]:
+    """(evaluations, score) of each experiment; None for a program without a score over every game."""
+    return [
+        (evaluations(e), e.result.score if e.result.status == "ok" and not e.result.stopped_early else None)
+        for e in experiments
+    ]
+
+
+def _best(tried: Sequence[tuple[int, float | None]], budget: float) -> float | None:
+    """Best score within a budget of evaluations."""
+    spent, best = 0, None
+    for cost, score in tried:
+        spent += cost
+        if spent > budget and best is not None:
+            break
+        if score is not None and (best is None or score > best):
+            best = score
+    return best
+
+
+def _interval(
+    search: Sequence[tuple[int, float | None]], control: Sequence[tuple[int, float | None]], budget: int
+) -> tuple[float, float]:
+    dice = random.Random("lift")
+    found = []
+    for _ in range(RESAMPLES):
+        ours = _best(dice.choices(search, k=len(search)), budget)
+        theirs = _best(dice.choices(control, k=len(control)), budget)
+        if ours is not None and theirs is not None:
+            found.append(ours - theirs)
+    found.sort()
+    tail = (1 - CONFIDENCE) / 2
+    return found[int(tail * len(found))], found[min(len(found) - 1, int((1 - tail) * len(found)))]
