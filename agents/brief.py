@@ -21,7 +21,7 @@ from tools.recall import told
 
 RESTART = 0.1
 """Share of experiments that start from a baseline."""
-STALL, STALLED = 60, 0.25
+STALL, STALLED = 60, 0.2
 """Experiments without a new best program after which the search counts as stalled; the share then."""
 MIGRATION = 0.2
 """Share of the parents by rank that may come from another island."""

@@ -3,8 +3,8 @@
 Each round adds one repeat (another order of infosets and actions) of every dev game. From the second on,
 whoever is worse than the leader on these games, by a paired t-test over the rounds, is dropped. The tests are
 many, so each is held to its share of the level (Bonferroni over rounds and rivals). Whether the winner is
-better than the baselines on *other* games too is another question: there the games are the sample, however often
-repeated, so it is tested over games, and corrected for the number of programs that were tried on them.
+better than the baselines on *other* games too is another question: there the games are the sample, however
+often repeated, so it is tested over games, and corrected for the number of programs that were tried on them.
 """
 
 from __future__ import annotations

@@ -140,11 +140,11 @@ def show(
     shares = spent_by(journal)
     if total(shares).tokens:
         console.print(Text(f"Spent {total(shares)}"))
+        for (role, model), part in shares.items():
+            console.print(Text(f"  {role} {safe(model)}: {part}", style="dim"))
     if wrong := troubles.counts(journal):
         told = ", ".join(f"{count} {safe(name)}" for name, count in wrong.items())
         console.print(Text(f"Went wrong: {told}", style="dim"))
-        for (role, model), part in shares.items():
-            console.print(Text(f"  {role} {safe(model)}: {part}", style="dim"))
     if archive.leaderboard:
         console.print(leaderboard(archive))
     if arms := lift.rows(archive):
@@ -156,17 +156,17 @@ def show(
     if all_experiments:
         console.print(experiments(archive))
     if lessons:
-        shown = (
-            lessons if all_experiments or len(lessons) <= 2 * EDGE else [*lessons[:EDGE], *lessons[-EDGE:]]
-        )
-        title = (
-            f"\nLessons of this session ({len(shown)} of {len(lessons)}: what helped most, what hurt most)"
-        )
-        console.print(Text(title, style="bold"))
-        for lesson in shown:
-            console.print(lesson_line(lesson), soft_wrap=True)
+        _learnt(console, lessons, all_experiments)
     for line in next_steps(session, str(config.get("problem", "")), best):
         console.print(Text(line, style="dim"))
+
+
+def _learnt(console: Console, lessons: Sequence[Lesson], every: bool) -> None:
+    shown = lessons if every or len(lessons) <= 2 * EDGE else [*lessons[:EDGE], *lessons[-EDGE:]]
+    title = f"\nLessons of this session ({len(shown)} of {len(lessons)}: what helped most, what hurt most)"
+    console.print(Text(title, style="bold"))
+    for lesson in shown:
+        console.print(lesson_line(lesson), soft_wrap=True)
 
 
 def next_steps(session: str, problem: str, best: Entry | None) -> Iterable[str]:
@@ -175,6 +175,7 @@ def next_steps(session: str, problem: str, best: Entry | None) -> Iterable[str]:
     if best is not None:
         yield f"  equilibrist transcript {session} --experiment {best.number}   how the best one came about"
         yield f"  equilibrist evaluate {problem} {session}/{best.program_id}   judge it again"
+        yield f"  equilibrist finalists {session}                  race the best on the dev games; then distill, confirm"
     yield '  equilibrist memory query "what helped?"          what was learnt, with its evidence'
 
 
