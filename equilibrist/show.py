@@ -175,7 +175,7 @@ def next_steps(session: str, problem: str, best: Entry | None) -> Iterable[str]:
     if best is not None:
         yield f"  equilibrist transcript {session} --experiment {best.number}   how the best one came about"
         yield f"  equilibrist evaluate {problem} {session}/{best.program_id}   judge it again"
-        yield f"  equilibrist finalists {session}                  who is good on the dev games, and not by luck?"
+        yield f"  equilibrist finalists {session}         which of the best is no luck?"
     yield '  equilibrist memory query "what helped?"          what was learnt, with its evidence'
 
 
