@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
@@ -15,7 +16,12 @@ GENETIC = "genetic"
 
 
 def open_model(
-    name: str, role: str, seed: int, reply_tokens: int | None = None, reply_seconds: float = 300.0
+    name: str,
+    role: str,
+    seed: int,
+    reply_tokens: int | None = None,
+    reply_seconds: float = 300.0,
+    text_calls: bool = False,
 ) -> BaseChatModel:
     """The chat model ``name`` for ``role`` (proposer, critic or analyst).
 
@@ -23,7 +29,8 @@ def open_model(
     of the environment: OPENAI_BASE_URL (or OPENAI_API_BASE) and OPENAI_API_KEY. An endpoint on this
     machine may go without a key. The seed is for the embedded researcher: endpoints differ in what they make
     of one, and a session repeats itself from its journal. ``reply_tokens`` is the most that an endpoint is
-    asked to write in one reply, ``reply_seconds`` how long one may keep silent.
+    asked to write in one reply, ``reply_seconds`` how long one may keep silent;
+    with ``text_calls`` tools are called in text from the start.
 
     Raises ModelError when the key is missing or the address is none.
     """
@@ -52,7 +59,18 @@ def open_model(
         extra_body=local_limit,
         max_retries=0,
         use_responses_api=False,
+        without_tools=text_calls,
     )
+
+
+def attach(
+    model: BaseChatModel, check: Callable[[], None], progress: Callable[[int, int], None] | None
+) -> None:
+    """Let a model ask, while it waits, whether anybody waits for it (``check`` raises if not), and tell
+    how far its reply has come: (experiment, characters). The embedded researcher does neither."""
+    for name, value in (("check", check), ("progress", progress)):
+        if name in type(model).model_fields:
+            setattr(model, name, value)
 
 
 def model_id(model: BaseChatModel) -> str:

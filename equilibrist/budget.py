@@ -13,7 +13,7 @@ from agents.prices import Prices, price_of
 from equilibrist.config import Config
 from memory.journal import Journal
 
-End = Literal["done", "time", "budget", "interrupted", "paused", "model lost"]
+End = Literal["done", "time", "budget", "interrupted", "paused", "model lost", "failed"]
 REPLY = 8192
 """Tokens that a reply may have where nothing limits it and none longer was seen."""
 
@@ -39,6 +39,8 @@ class Spent:
     usd: float = 0.0
     unpriced: int = 0
     """Replies of models whose price is not known; they are not in ``usd``."""
+    gpu_seconds: float = 0.0
+    """How long candidates held a GPU."""
 
     @property
     def tokens(self) -> int:
@@ -47,20 +49,22 @@ class Spent:
     def plus(self, reply: Mapping[str, Any]) -> Spent:
         """With one more reply, as the journal has it."""
         usage, usd = reply.get("usage", {}), reply.get("usd")
-        return Spent(
-            self.replies + 1,
-            self.tries + reply.get("tries", 1),
-            self.input + usage.get("input_tokens", 0),
-            self.output + usage.get("output_tokens", 0),
-            self.usd + (usd or 0.0),
-            self.unpriced + (usd is None),
+        return replace(
+            self,
+            replies=self.replies + 1,
+            tries=self.tries + reply.get("tries", 1),
+            input=self.input + usage.get("input_tokens", 0),
+            output=self.output + usage.get("output_tokens", 0),
+            usd=self.usd + (usd or 0.0),
+            unpriced=self.unpriced + (usd is None),
         )
 
     def __str__(self) -> str:
         """For people: ``$0.0123, 45,678 tokens, 12 replies``."""
         dollars = f"${self.usd:.4f}" if self.usd < 1 else f"${self.usd:.2f}"
         unpriced = f" and {self.unpriced} replies of unknown price" if self.unpriced else ""
-        return f"{dollars}{unpriced}, {self.tokens:,} tokens, {self.replies:,} replies"
+        gpu = f", {self.gpu_seconds:,.0f} s of GPU" if self.gpu_seconds else ""
+        return f"{dollars}{unpriced}, {self.tokens:,} tokens, {self.replies:,} replies{gpu}"
 
 
 def spent_by(journal: Journal) -> dict[tuple[str, str], Spent]:
@@ -69,6 +73,8 @@ def spent_by(journal: Journal) -> dict[tuple[str, str], Spent]:
     for event in journal.events("reply"):
         share = (event.data["role"], event.data["model"])
         shares[share] = shares.get(share, Spent()).plus(event.data)
+    if held := sum(event.data["seconds"] for event in journal.events("gpu")):
+        shares["candidates", "GPU"] = Spent(gpu_seconds=held)
     return shares
 
 
@@ -112,7 +118,14 @@ class Meter:
             return "time"
         dear = config.usd is not None and spent.usd >= config.usd
         many = config.tokens is not None and spent.tokens >= config.tokens
-        return "budget" if dear or many else None
+        long = config.gpu_seconds is not None and spent.gpu_seconds >= config.gpu_seconds
+        return "budget" if dear or many or long else None
+
+    def held_gpu(self, seconds: float) -> None:
+        """A candidate held a GPU for so long."""
+        with self._changed:
+            self.spent = replace(self.spent, gpu_seconds=self.spent.gpu_seconds + seconds)
+            self._told(self.spent)
 
     def pay(self, model: str, size: int, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """A reply with its cost, ``usd`` (None when the price is unknown). Raises Halted instead."""

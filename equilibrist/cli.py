@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -16,7 +15,8 @@ from equilibrist.cli_memory import app as memory_app
 from equilibrist.cli_reproduce import app as reproduce_app
 from equilibrist.cli_results import app as results_app
 from equilibrist.cli_steer import app as steer_app
-from equilibrist.errors import Failed, Usage
+from equilibrist.ending import finish, leave, show_session
+from equilibrist.errors import Failed, Interrupted, Usage
 from equilibrist.options import (
     HOME,
     AnalystModel,
@@ -24,6 +24,7 @@ from equilibrist.options import (
     Env,
     Evaluations,
     Game,
+    GpuSeconds,
     Home,
     Json,
     Minutes,
@@ -32,9 +33,11 @@ from equilibrist.options import (
     ReplySeconds,
     ReplyTokens,
     SessionName,
+    TextCalls,
     Tokens,
     Usd,
     emit,
+    roles,
 )
 
 app = typer.Typer(
@@ -65,13 +68,17 @@ def main() -> None:
         _fail(str(error), 2)
     except (Failed, JournalError, SandboxError) as error:
         _fail(str(error), 1)
+    except Interrupted as error:
+        _fail(str(error), 130)
     except KeyboardInterrupt:
         _fail("Interrupted.", 130)
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else 1)
 
 
 def _fail(message: str, code: int) -> NoReturn:
     Console(stderr=True, highlight=False).print(f"equilibrist: {message}", markup=False, soft_wrap=True)
-    sys.exit(code)
+    leave(code)
 
 
 @app.command()
@@ -95,6 +102,7 @@ def run(
     tune: Annotated[
         int, typer.Option(min=0, help="Evaluations spent on the constants of each promising program.")
     ] = 0,
+    gpu_seconds: GpuSeconds = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments in flight.")] = 2,
     sandbox: Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")] = "auto",
     model: Model = "genetic",
@@ -103,6 +111,7 @@ def run(
     analyst_model: AnalystModel = None,
     reply_tokens: ReplyTokens = None,
     reply_seconds: ReplySeconds = 300.0,
+    text_calls: TextCalls = False,
     approve: Annotated[bool, typer.Option(help="Ask a person before each evaluation.")] = False,
     home: Home = HOME,
     as_json: Json = False,
@@ -127,9 +136,9 @@ def run(
         approve=approve,
         reply_tokens=reply_tokens,
         reply_seconds=reply_seconds,
-        proposer=proposer_model or model,
-        critic=critic_model or model,
-        analyst=analyst_model or model,
+        gpu_seconds=gpu_seconds,
+        text_calls=text_calls,
+        **roles(model, proposer_model, critic_model, analyst_model),
     )
     finish(start(home, config, as_json, [*(game or ()), *(env or ())]), home, as_json)
 
@@ -142,6 +151,7 @@ def resume(
     minutes: Minutes = None,
     usd: Usd = None,
     tokens: Tokens = None,
+    gpu_seconds: GpuSeconds = None,
     salvage: Annotated[bool, typer.Option(help="Set damaged journal lines aside and go on.")] = False,
     home: Home = HOME,
     as_json: Json = False,
@@ -155,19 +165,9 @@ def resume(
         "minutes": minutes,
         "usd": usd,
         "tokens": tokens,
+        "gpu_seconds": gpu_seconds,
     }
     finish(go_on(home, session, budgets, salvage, quiet=as_json), home, as_json)
-
-
-def finish(ended: tuple[str, str], home: Path, as_json: bool) -> None:
-    """Show the session that just ended."""
-    session, reason = ended
-    show(session, all_of_it=False, home=home, as_json=as_json)
-    if reason == "interrupted":
-        _fail(f"Interrupted. Go on with: equilibrist resume {session}", 130)
-    if reason == "budget":
-        told = f"The budget is used up. Go on with: equilibrist resume {session} with a larger one"
-        Console(stderr=True).print(told, markup=False)
 
 
 @app.command()
@@ -192,17 +192,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Leaderboard, best program, lineage, curves and lessons of a session."""
-    from equilibrist import show as view
-    from equilibrist.home import find_session
-    from memory.journal import Journal
-
-    folder = find_session(home, session)
-    journal = Journal.view(folder)
-    lessons = view.session_lessons(home, folder.name)
-    if as_json:
-        emit(view.summary(journal, lessons))
-    else:
-        view.show(Console(), journal, lessons, all_of_it)
+    show_session(home, session, all_of_it, as_json)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from equilibrist.options import (
     Tokens,
     Usd,
     emit,
+    roles,
 )
 
 app = typer.Typer()
@@ -68,7 +69,7 @@ def fork(
     as_json: Json = False,
 ) -> None:
     """Go on from any experiment of a session, with other settings, as a session of its own."""
-    from equilibrist.cli import finish
+    from equilibrist.ending import finish
     from equilibrist.fork import fork as branch
     from equilibrist.start import resume
 
@@ -77,9 +78,7 @@ def fork(
         "experiments": experiments,
         "parallel": parallel,
         "sandbox": sandbox,
-        "proposer": proposer_model or model,
-        "critic": critic_model or model,
-        "analyst": analyst_model or model,
+        **roles(model, proposer_model, critic_model, analyst_model),
         "usd": usd,
         "tokens": tokens,
     }
@@ -106,9 +105,7 @@ def estimate(
     config = Config(
         problem=problem,
         experiments=experiments,
-        proposer=proposer_model or model,
-        critic=critic_model or model,
-        analyst=analyst_model or model,
+        **roles(model, proposer_model, critic_model, analyst_model),
     )
     found = reckon(home, config)
     emit(asdict(found)) if as_json else render(Console(), found)

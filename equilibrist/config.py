@@ -23,7 +23,7 @@ VERSIONED = (
 )
 
 
-BUDGETS = ("experiments", "evaluations", "minutes", "usd", "tokens")
+BUDGETS = ("experiments", "evaluations", "minutes", "usd", "tokens", "gpu_seconds")
 """They end a session and decide nothing in it; a resumed session may have others."""
 
 
@@ -61,6 +61,10 @@ class Config(Record):
     """What all replies of the session together may cost, in US dollars."""
     tokens: int | None = Field(default=None, gt=0)
     """How many tokens all replies may take, read and written."""
+    gpu_seconds: float | None = Field(default=None, gt=0)
+    """How long candidates may hold a GPU, all together."""
+    text_calls: bool = False
+    """Whether tools are called in text, for models whose endpoint drops them without a word."""
     reply_tokens: int | None = Field(default=None, gt=0)
     """The most that a model is asked to write in one reply."""
     reply_seconds: float = Field(default=300.0, gt=0)
@@ -74,7 +78,8 @@ class Config(Record):
 
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of a session, whatever the machine and however long it runs."""
-        unset = {name for name in ("games", "arms", "islands", "tune") if name not in self._chosen()}
+        later = ("games", "arms", "islands", "tune", "text_calls")
+        unset = {name for name in later if name not in self._chosen()}
         left_out = {*BUDGETS, "sandbox", "reply_seconds", *unset}
         return self.model_dump(mode="json", exclude=left_out)
 

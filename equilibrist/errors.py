@@ -9,3 +9,7 @@ class Usage(Exception):
 
 class Failed(Exception):
     """Something that was asked for failed; the message says what and what to do (exit code 1)."""
+
+
+class Interrupted(Exception):
+    """A person ended it; the message says how to go on (exit code 130)."""

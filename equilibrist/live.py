@@ -36,6 +36,8 @@ class Watch:
         self.best: Experiment | None = None
         self.recent: deque[Experiment] = deque(maxlen=RECENT)
         self.stages: dict[int, str] = {}
+        self.written: dict[int, int] = {}
+        """Characters of the reply under way, by experiment; only where replies are streamed."""
         self.finished: deque[float] = deque([time.monotonic()], maxlen=RATE_WINDOW)
         self.done = 0
         self.lock = threading.RLock()
@@ -71,14 +73,21 @@ class Watch:
         with self.lock:
             self.spent = spent
 
+    def writing(self, number: int, characters: int) -> None:
+        """How far the reply has come that an experiment waits for."""
+        with self.lock:
+            self.written[number] = characters
+
     def stage(self, number: int, stage: str) -> None:
         with self.lock:
             self.stages[number] = stage
+            self.written.pop(number, None)
 
     def experiment(self, experiment: Experiment) -> None:
         """A finished experiment (also one that was read back from the journal)."""
         with self.lock:
             self.stages.pop(experiment.number, None)
+            self.written.pop(experiment.number, None)
             self.done = max(self.done, experiment.number)
             self.recent.append(experiment)
             self.finished.append(time.monotonic())
@@ -103,6 +112,7 @@ class Watch:
         config = self.config
         limits = [f"${config.usd:g}"] if config.usd else []
         limits += [f"{config.tokens:,} tokens"] if config.tokens else []
+        limits += [f"{config.gpu_seconds:g} s of GPU"] if config.gpu_seconds else []
         return f"spent {self.spent}" + (f" of {' and '.join(limits)}" if limits else "")
 
     def picture(self) -> RenderableType:
@@ -116,11 +126,14 @@ class Watch:
             lines = [Text(f"best {self._best()}   best baseline {self._bar()}")]
             if self.spent.tokens:
                 lines.append(Text(self.cost()))
-            running = "  ".join(f"#{n} {stage}" for n, stage in sorted(self.stages.items()))
+            running = "  ".join(f"#{n} {stage}{self._written(n)}" for n, stage in sorted(self.stages.items()))
             table = Table.grid(padding=(0, 1))
             for experiment in self.recent:
                 table.add_row(Text(experiment_line(experiment), style=STATUS_STYLE[experiment.result.status]))
             return Group(head, *lines, table, Text(running or "starting", style="dim"))
+
+    def _written(self, number: int) -> str:
+        return f" ({self.written[number]:,} characters)" if number in self.written else ""
 
     def _best(self) -> str:
         return f"{figure(self.best.result.score)} (#{self.best.number})" if self.best else "none yet"

@@ -29,12 +29,19 @@ Usd = Annotated[
 Tokens = Annotated[
     int | None, typer.Option(min=1, help="Budget of tokens, read and written.", rich_help_panel="Budgets")
 ]
+GpuSeconds = Annotated[
+    float | None,
+    typer.Option(min=0.01, help="Budget of seconds that candidates hold a GPU.", rich_help_panel="Budgets"),
+]
 Model = Annotated[str, typer.Option(help="Chat model of all roles; 'genetic' needs no key.")]
 ProposerModel = Annotated[
     str | None, typer.Option(help="Another model for the proposer, or several with weights: a:2,b:1.")
 ]
 CriticModel = Annotated[str | None, typer.Option(help="Another model for the critic.")]
 AnalystModel = Annotated[str | None, typer.Option(help="Another model for the analyst.")]
+TextCalls = Annotated[
+    bool, typer.Option("--text-calls", help="Tools are called in text: for models without native tool calls.")
+]
 ReplyTokens = Annotated[
     int | None, typer.Option(min=16, help="The most that a model may write in one reply.")
 ]
@@ -50,6 +57,13 @@ Env = Annotated[
     list[str] | None,
     typer.Option("--env", help="A PettingZoo environment of your own: package.module:function. Repeatable."),
 ]
+
+
+def roles(
+    model: str | None, proposer: str | None, critic: str | None, analyst: str | None
+) -> dict[str, str | None]:
+    """The model of each role: its own, else everybody's."""
+    return {"proposer": proposer or model, "critic": critic or model, "analyst": analyst or model}
 
 
 def emit(value: Any) -> None:

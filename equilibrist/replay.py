@@ -34,7 +34,19 @@ from sandbox.job import Job, Outcome
 AFTERWARDS = ("confirmation", "distillation", "finalists")
 """What commands write about a session's programs; the session itself neither makes nor reads it."""
 INPUTS = frozenset(
-    {"reply", "outcome", "begun", "steer", "program", "approval", "started", "ended", "attacks", *AFTERWARDS}
+    {
+        "reply",
+        "outcome",
+        "begun",
+        "steer",
+        "program",
+        "approval",
+        "started",
+        "ended",
+        "attacks",
+        "gpu",
+        *AFTERWARDS,
+    }
 )
 
 
@@ -147,6 +159,7 @@ def _run(home: Path, source: Journal, rerun: Rerun) -> str:
         "minutes": None,
         "usd": None,
         "tokens": None,
+        "gpu_seconds": None,
     }
     config = Config.model_validate({**source.session["config"], **unlimited})
     restore(source.folder, config.games)

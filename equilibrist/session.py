@@ -8,17 +8,18 @@ journal under a key before it is used; resuming is running the same loop over th
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
 from agents.ensemble import choose, members
 from agents.errors import ModelError
-from agents.models import open_model
+from agents.models import attach, open_model
 from agents.state import Bench
 from equilibrist.arms import SEARCH, Lines, Sweep, arm, arm_of, conduct_one, evaluations, shares
 from equilibrist.budget import End, Halted, Meter
@@ -34,7 +35,7 @@ from memory.store import Memory
 from problems import PROBLEMS
 from problems.problem import tailored
 from sandbox.job import Sandbox
-from tools.evaluation import Bar, Evaluator, bar_of
+from tools.evaluation import Bar, Evaluator, Recorded, bar_of
 
 Models = Mapping[str, BaseChatModel]
 """By name."""
@@ -60,6 +61,11 @@ class Control:
         if reason := self.reason():
             raise Halted(reason)
 
+    def check_running(self) -> None:
+        """Raises Halted when what is in flight is to end, too: for a pause it is not."""
+        if reason := "interrupted" if self.asked.is_set() else self.meter.reason():
+            raise Halted(reason)
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -79,14 +85,20 @@ def conduct(parts: Parts) -> End:
     """Run, or go on with, the session in the journal until its end or until something stops it.
 
     Raises:
-        ModelError: a model is gone. What was in flight has come to rest and is kept.
+        ModelError, SandboxError, JournalError: a model is gone, or the sandbox, or the disk is full. What
+            was in flight has come to rest and is kept.
     """
     journal, config, watch, control = parts.journal, parts.config, parts.watch, parts.control
     problem = tailored(PROBLEMS[config.problem], config.games)
-    evaluator = Evaluator(problem, parts.sandbox, journal.recorded)
+    for model in parts.models.values():
+        attach(model, control.check_running, watch.writing if watch.live else None)
+    evaluator = Evaluator(problem, parts.sandbox, _gated(journal.recorded, journal, control))
     cache = OutcomeCache(parts.home, problem, parts.sandbox.name)
-    judge = replace(evaluator, recorded=cache.behind(journal.recorded))
-    baselines = judge_baselines(journal, judge, config.parallel, watch)
+    judge = replace(evaluator, recorded=_gated(cache.behind(journal.recorded), journal, control))
+    try:
+        baselines = judge_baselines(journal, judge, config.parallel, watch)
+    except Halted as halted:
+        return halted.reason
     archive = Archive.of(journal)
     bar = bar_of([baseline.result for baseline in baselines])
     bench = Bench(
@@ -117,7 +129,9 @@ def _swept(
 def open_models(config: Config) -> Models:
     """Every chat model that the session may ask. Raises ModelError when one cannot be had."""
     return {
-        name: open_model(name, role, config.seed, config.reply_tokens, config.reply_seconds)
+        name: open_model(
+            name, role, config.seed, config.reply_tokens, config.reply_seconds, config.text_calls
+        )
         for name, role in model_names(config).items()
     }
 
@@ -126,6 +140,23 @@ def model_names(config: Config) -> dict[str, str]:
     """The models of a session, each with a role that it plays."""
     proposers = {name: "proposer" for name in members(config.proposer)}
     return {config.analyst: "analyst", config.critic: "critic", **proposers}
+
+
+def _gated(recorded: Recorded, journal: Journal, control: Control) -> Recorded:
+    """``recorded``, where no run in the sandbox begins once the session is to stop, and GPU time counts."""
+
+    def answer(kind: str, key: str, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        def counted() -> dict[str, Any]:
+            control.check_running()
+            made = run()
+            if seconds := made["outcome"].get("gpu_seconds"):
+                journal.append("gpu", seconds=seconds)
+                control.meter.held_gpu(seconds)
+            return made
+
+        return recorded(kind, key, counted)
+
+    return answer
 
 
 def _approval(control: Control, watch: Watch, number: int, proposal: Proposal) -> Verdict:
@@ -186,7 +217,8 @@ class _Window:
         self.finished: dict[int, Experiment] = {}
         self.running: set[Future[Experiment]] = set()
         self.end: End | None = None
-        self.lost: ModelError | None = None
+        self.failure: Exception | None = None
+        """What went wrong on our side or the model's, not the program's."""
 
     def run(self) -> End:
         pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="experiment")
@@ -196,6 +228,10 @@ class _Window:
                     self._begin(pool)
                 if not self.running:
                     break
+                if self.parts.control.asked.is_set() and self.end is None:
+                    self.end = "interrupted"
+                    self.parts.control.meter.halt("interrupted")
+                    self.parts.watch.say("Stopping after the replies in flight. Ctrl-C again: at once.")
                 done, self.running = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
                     self._settle(future)
@@ -203,8 +239,8 @@ class _Window:
                     self._write()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        if self.lost:
-            raise self.lost
+        if self.failure:
+            raise self.failure
         return "done" if self.recorded >= self.total else self.end or self.parts.control.reason() or "done"
 
     def _may_begin(self) -> bool:
@@ -254,10 +290,10 @@ class _Window:
         except Halted as halted:
             if halted.reason != "done":  # where a replay's record of one experiment ends, others may go on
                 self.end = self.end or halted.reason
-        except ModelError as lost:
-            self.end = "model lost"
-            self.lost = self.lost or lost
-            self.parts.control.meter.halt("model lost")
+        except Exception as failure:
+            self.end = "model lost" if isinstance(failure, ModelError) else "failed"
+            self.failure = self.failure or failure
+            self.parts.control.meter.halt(self.end)
 
     def _write(self) -> None:
         self.recorded += 1

@@ -146,8 +146,9 @@ def _conduct(
         with _interruptible() as asked:
             control = Control(meter, Inbox(journal), asked)
             reason = conduct(Parts(home, journal, config, memory, sandbox, models, watch, control))
-    except ModelError as error:
-        journal.append("ended", reason="model lost", message=str(error))
+    except (ModelError, SandboxError) as error:
+        reason = "model lost" if isinstance(error, ModelError) else "failed"
+        journal.append("ended", reason=reason, message=str(error))
         raise Failed(f"{error} Go on later with: equilibrist resume {journal.folder.name}") from None
     journal.append("ended", reason=reason)
     with Library(home, _embedder(home)) as library:

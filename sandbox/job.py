@@ -50,6 +50,8 @@ class Outcome(Record):
     output: str = ""
     """What the candidate printed, capped and made safe to print."""
     seconds: float = 0.0
+    gpu_seconds: float = 0.0
+    """How long the run held a GPU; counts towards the session's budget."""
     sandbox: str = ""
 
 
