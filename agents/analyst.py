@@ -6,6 +6,7 @@ from agents import texts
 from agents.conversation import Place, Unfinished, converse
 from agents.state import Bench, State, draft_of
 from memory.records import Analysis
+from tools.desk import Program
 from tools.recall import told
 
 ROLE = "analyst"
@@ -46,7 +47,24 @@ def brief_text(state: State, bench: Bench) -> str:
         head,
         texts.hypothesis(proposal.hypothesis),
         f"## Result\n\n{texts.profile(program)}\n\n" + texts.table([parent, program]),
+        _curves(parent, program),
         texts.changes(parent, program),
         texts.lessons(shown),
         "Explain the result and write the lessons. End with submit_analysis.",
     )
+
+
+def _curves(parent: Program, program: Program) -> str:
+    """How both did over the run on each game, at a few moments: when a difference arose says much of why."""
+    if program.result is None or parent.result is None:
+        return ""
+    lines = []
+    for game, series in program.result.curves.items():
+        for name, values in series.items():
+            before = parent.result.curves.get(game, {}).get(name, [])
+            if name != "iterations" and len(before) == len(values) > 1 and before != values:
+                lines += [
+                    f"* {game}, {name}, parent: {texts.moments(before)}",
+                    f"  program: {texts.moments(values)}",
+                ]
+    return "## Over the run\n\n" + "\n".join(lines) if lines else ""

@@ -13,6 +13,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -28,12 +29,13 @@ from pydantic import Field
 from agents import replies, text_calls
 from agents.errors import ContextOverflow, ModelError
 
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
 NO_KEY = "none"
 """What is sent to an endpoint that asks for no key, for the client insists on one."""
 OVERFLOW = re.compile(
     r"context.{0,24}(length|size|window|limit)|(maximum|max|model'?s?) (prompt|context|input)"
     r"|(prompt|input|request|messages?) (is|are|was) too (long|large)|too many (input |prompt )?tokens"
-    r"|(prompt|input) token count|token.{0,24}exceed|exceed.{0,40}token|inputs? tokens \+ .?max_new_tokens"
+    r"|(prompt|input) token count|token.{0,24}exceed|exceed.{0,40}token|inputs?\W{0,2} tokens \+"
     r"|reduce the length|tokens must be reduced|range of input length|request too large|entity too large",
     re.I,
 )
@@ -136,7 +138,8 @@ class Endpoint(ChatOpenAI):
         number: int,
     ) -> AIMessage:
         payload = self._get_request_payload(messages, stop=stop, **options)
-        with self.client.create(**payload, stream=True, stream_options={"include_usage": True}) as chunks:
+        payload |= {"stream": True, "stream_options": {"include_usage": True}}
+        with self.client.create(**payload) as chunks:
             bodies = (chunk.model_dump(warnings=False) for chunk in chunks)
             return replies.read(replies.assembled(bodies, lambda length: progress(number, length)))
 
@@ -184,10 +187,11 @@ def _guessed(messages: Sequence[BaseMessage], reply: AIMessage) -> UsageMetadata
 def _named(fault: Exception) -> str:
     """A fault in a word or two, for the record; never the server's own words."""
     status = getattr(fault, "status_code", None)
-    name = type(fault).__name__.removeprefix("OpenAI").removesuffix("Error")
-    if isinstance(fault, openai.APIError | httpx.HTTPError):
-        return f"{status} {name}" if status else name
-    return "garbled reply"
+    if status:
+        return f"{status} {PHRASES.get(status, '')}".strip()
+    if isinstance(fault, openai.APITimeoutError | httpx.TimeoutException):
+        return "time-out"
+    return "connection lost" if isinstance(fault, openai.APIError | httpx.HTTPError) else "garbled reply"
 
 
 def _overflows(fault: Exception) -> bool:
@@ -207,7 +211,7 @@ def _refuses_tools(fault: Exception) -> bool:
 def _refuses_streams(fault: Exception) -> bool:
     """The server refuses to stream, or sends no stream."""
     status = getattr(fault, "status_code", None)
-    return status in (400, 404, 422, 501) and "stream" in str(fault).lower() or "no choices" in str(fault)
+    return status in (400, 404, 422, 501) and "stream" in str(fault).lower() or "sent no stream" in str(fault)
 
 
 def _is_final(fault: Exception) -> bool:

@@ -52,7 +52,7 @@ def assembled(chunks: Iterable[Any], progress: Callable[[int], None]) -> dict[st
     """
     text: dict[str, str] = {"content": "", "refusal": ""}
     calls: dict[int, dict[str, str]] = {}
-    usage, finish, length = None, None, 0
+    usage, finish, chunk = None, None, None
     for chunk in chunks:
         if chunk.get("error"):
             raise ValueError(f"the endpoint reports an error: {chunk['error']}")
@@ -68,6 +68,8 @@ def assembled(chunks: Iterable[Any], progress: Callable[[int], None]) -> dict[st
                     call[part] += _text((piece.get("function") or {}).get(part))
             length = len(text["content"]) + sum(len(call["arguments"]) for call in calls.values())
             progress(length)
+    if chunk is None:
+        raise ValueError("the endpoint sent no stream")
     if finish is None:
         raise ValueError("the stream ended before the reply did")
     made = [{"function": call} for _, call in sorted(calls.items())]

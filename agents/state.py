@@ -81,6 +81,7 @@ class Bench:
             archive=self.archive,
             recall=recall if memory_is_used else _nothing,
             smoke=self.smoke,
+            evaluate=self.evaluate,
             experiment=number,
             turn=Turn(drafts={draft.program_id: draft} if draft else {}),
         )

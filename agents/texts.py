@@ -117,6 +117,13 @@ def table(programs: Sequence[Program]) -> str:
     return "\n".join(lines)
 
 
+def moments(values: Sequence[float], count: int = 7) -> str:
+    """A series at evenly spaced moments, the first and the last among them."""
+    last = len(values) - 1
+    places = sorted({round(i * last / (count - 1)) for i in range(count)})
+    return ", ".join(f"{values[place]:.3g}" for place in places)
+
+
 def lessons(found: Sequence[Lesson]) -> str:
     if not found:
         return ""

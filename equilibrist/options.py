@@ -59,9 +59,7 @@ Env = Annotated[
 ]
 
 
-def roles(
-    model: str | None, proposer: str | None, critic: str | None, analyst: str | None
-) -> dict[str, str | None]:
+def roles(model: str | None, proposer: str | None, critic: str | None, analyst: str | None) -> dict[str, Any]:
     """The model of each role: its own, else everybody's."""
     return {"proposer": proposer or model, "critic": critic or model, "analyst": analyst or model}
 

@@ -333,5 +333,7 @@ def _record(parts: Parts, experiment: Experiment, archive: Archive) -> None:
     memory.credit(experiment, archive.improvement(experiment))
     if experiment.proposal:
         journal.save_program(experiment.proposal.source)
+    if experiment.analysis and experiment.analysis.ablation:
+        journal.save_program(experiment.analysis.ablation.source)
     journal.recorded("experiment", str(experiment.number), lambda: experiment.model_dump(mode="json"))
     parts.watch.experiment(experiment)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, Literal
 
+from pydantic import Field
+
 from sandbox.job import Record, Status
 
 LessonKind = Literal["insight", "success", "failure", "open_question"]
@@ -63,7 +65,7 @@ class LessonDraft(Record):
     observation: str = ""
     """What was measured, apart from why."""
     games: tuple[str, ...] = ()
-    effect: float | None = None
+    effect: float | None = Field(default=None, allow_inf_nan=False)
     """Difference of score that the lesson is about."""
     contradicts: tuple[str, ...] = ()
     """Ids of lessons that this result speaks against."""
@@ -102,9 +104,20 @@ class Lesson(Record):
     """ISO date and time, UTC."""
 
 
+class Ablation(Record):
+    """A program with one thing taken out or changed, evaluated to tell what caused a result."""
+
+    program_id: str
+    source: str
+    question: str
+    """What the difference is to decide."""
+    result: Result
+
+
 class Analysis(Record):
     explanation: str
     lessons: tuple[LessonDraft, ...] = ()
+    ablation: Ablation | None = None
 
 
 class Experiment(Record):

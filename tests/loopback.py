@@ -1,9 +1,10 @@
 """A server on loopback that speaks the OpenAI wire protocol, chat completions with tool calls.
 
 ``with Loopback(answer) as server:`` serves at ``server.url``; ``answer(request) -> message`` gets a request's
-JSON and returns the assistant's message. ``server.faults`` says what to do instead, request by request: None,
-``(status, headers)``, ``cut``, ``garbage``, ``html``, ``no_choices``, ``null_choices``, ``slow``,
-``echo_key``.
+JSON and returns the assistant's message; ``usage`` and ``finish`` in it replace what is told beside it. A
+request for a stream gets one, unless ``server.streams`` is False. ``server.faults`` says what to do instead,
+request by request: None, ``(status, headers)``, ``cut``, ``cut_body``, ``garbage``, ``html``, ``error_body``,
+``no_choices``, ``null_choices``, ``plain`` (a wrong content type), ``slow``, ``echo_key``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Loopback:
         self.answer = answer
         self.faults = list(faults or [])
         self.requests: list[Message] = []
+        self.streams = True
         self.keys: list[str] = []
         """Authorization header of each request."""
         self.guard = threading.Lock()
@@ -70,6 +72,11 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self.owner.faults.pop(0) if self.owner.faults else None
         if wrong := _misuse(request["messages"]):
             fault = (400, {"x-message": wrong})
+        if not self._failed(fault, key):
+            self._answer(request, key, fault)
+
+    def _failed(self, fault: Fault, key: str) -> bool:
+        """Whether the fault took the place of an answer."""
         if isinstance(fault, tuple):
             error = {
                 "error": {"message": f"fault for {key}: {fault[1].get('x-message', '')}", "type": "fault"}
@@ -81,39 +88,87 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.connection.close()
+        elif fault == "cut_body":
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "5000")
+            self.end_headers()
+            self.wfile.write(b'{"choices": [')
+            self.close_connection = True
+        elif fault == "error_body":
+            self._send(200, json.dumps({"error": {"message": f"upstream died, key {key}", "code": 502}}))
         elif fault in ("garbage", "html"):
             self._send(200, '{"choices": [{"mess' if fault == "garbage" else "<html>Bad gateway</html>")
         elif fault in ("no_choices", "null_choices"):
             self._send(200, json.dumps(_completion([] if fault == "no_choices" else None)))
         else:
-            if fault == "slow":
-                time.sleep(1.0)
-            message = {"role": "assistant", "content": None, **self.owner.answer(request)}
-            if fault == "echo_key":
-                message["content"] = f"Your key is {key}."
-            self._send(
-                200, json.dumps(_completion([{"index": 0, "message": message, "finish_reason": "stop"}]))
-            )
+            return False
+        return True
+
+    def _answer(self, request: Message, key: str, fault: Fault) -> None:
+        if fault == "slow":
+            time.sleep(1.0)
+        message = {"role": "assistant", "content": None, **self.owner.answer(request)}
+        if fault == "echo_key":
+            message["content"] = f"Your key is {key}."
+        usage, finish = message.pop("usage", USAGE), message.pop("finish", "stop")
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        if request.get("stream") and self.owner.streams:
+            self._stream(choice, usage)
+        else:
+            kind = {"Content-Type": "text/plain"} if fault == "plain" else {}
+            self._send(200, json.dumps({**_completion([choice]), "usage": usage}), kind)
+
+    def _stream(self, choice: Message, usage: Any) -> None:
+        """The message in pieces of a few characters."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        message = choice["message"]
+        deltas = [{"role": "assistant", "content": piece} for piece in _pieces(message.get("content") or "")]
+        for index, made in enumerate(message.get("tool_calls") or []):
+            function = made["function"]
+            head = {"name": function["name"], "arguments": ""}
+            deltas.append({"tool_calls": [{"index": index, "id": made["id"], "function": head}]})
+            deltas += [
+                {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+                for piece in _pieces(function["arguments"])
+            ]
+        chunks = [_completion([{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas]
+        chunks.append(_completion([{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]))
+        for chunk in chunks:
+            chunk.pop("usage")
+        for chunk in [*chunks, {**_completion([]), "usage": usage}]:
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
 
     def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/html" if body.startswith("<") else "application/json")
+        kind = "text/html" if body.startswith("<") else "application/json"
         self.send_header("Content-Length", str(len(body.encode())))
-        for name, value in (headers or {}).items():
+        for name, value in {"Content-Type": kind, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body.encode())
 
 
+USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[at : at + 7] for at in range(0, len(text), 7)]
+
+
 def _completion(choices: list[Any] | None) -> Message:
-    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
     return {
         "id": "c",
         "object": "chat.completion",
         "created": 1,
         "model": "m",
         "choices": choices,
-        "usage": usage,
+        "usage": USAGE,
     }
 
 

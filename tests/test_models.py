@@ -11,7 +11,7 @@ from loopback import Loopback, call, environment
 from agents import text_calls
 from agents.endpoint import Endpoint
 from agents.errors import ContextOverflow, ModelError
-from agents.models import model_id, open_model
+from agents.models import attach, model_id, open_model
 
 KEY = "sk-canary-1234567890"
 READ_X = '{"tool": "read_program", "arguments": {"program_id": "x"}}'
@@ -52,6 +52,9 @@ def ask(model, messages=ASK):
         ["garbage", "html"],
         ["no_choices", "null_choices"],
         ["slow"],
+        ["cut_body", "error_body"],
+        [(429, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}), (429, {"Retry-After": "soon"})],
+        [(429, {"Retry-After": "-5"}), (503, {"Retry-After": "nan"}), (429, {"retry-after-ms": "3"})],
         [(408, {}), (529, {}), (502, {})],
     ],
     ids=str,
@@ -113,6 +116,191 @@ def test_broken_arguments_come_back_as_an_invalid_call():
         reply = ask(endpoint(server))
     assert reply.tool_calls == []
     assert reply.invalid_tool_calls[0]["name"] == "read_program"
+
+
+NESTED = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("[1]", "not an object but list"),
+        ("by all means", "Expecting value"),
+        (f'{{"program_id": {"9" * 5000}}}', "digits"),
+        (NESTED, "recursion"),
+        ('{"program_id": "' + "x" * 300_000 + '"}', "far too many"),
+    ],
+    ids=["list", "prose", "a huge number", "nested", "a megabyte"],
+)
+def test_arguments_that_cannot_be_read_are_told_to_the_model(arguments, told):
+    with Loopback(lambda request: call("read_program", arguments)) as server:
+        reply = ask(endpoint(server))
+    assert reply.tool_calls == []
+    assert told in reply.invalid_tool_calls[0]["error"]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ['"{\\"program_id\\": \\"abc\\"}"', {"program_id": "abc"}, '{"program_id": "abc"}'],
+    ids=["quoted twice", "an object", "text"],
+)
+def test_arguments_in_any_form_that_can_be_read_are(arguments):
+    def bent(request):
+        function = {"name": "read_program", "arguments": arguments}
+        return {"tool_calls": [{"type": "function", "function": function}, "junk", {"function": None}]}
+
+    with Loopback(bent) as server:
+        reply = ask(endpoint(server))
+    assert [(c["name"], c["args"]) for c in reply.tool_calls] == [("read_program", {"program_id": "abc"})]
+    assert len(reply.invalid_tool_calls) == 2
+
+
+def test_half_characters_and_numbers_that_are_none_do_no_harm():
+    text = '{"program_id": "\\ud800", "effect": NaN}'
+    with Loopback(lambda request: {**call("read_program", text), "content": "a\ud800b"}) as server:
+        model = endpoint(server)
+        reply = ask(model)
+        assert reply.tool_calls[0]["args"] == {"program_id": "\ufffd", "effect": None}
+        answered = ToolMessage(content="{}", tool_call_id=reply.tool_calls[0]["id"], name="read_program")
+        ask(model, [*ASK, reply, answered])
+    assert server.requests[1]["messages"][2]["content"] == "a\ufffdb"
+
+
+def test_a_reply_without_end_is_cut_and_says_so():
+    with Loopback(lambda request: {"content": "word " * 400_000}) as server:
+        reply = ask(endpoint(server))
+    assert len(reply.text) < 70_000
+    assert reply.text.endswith("[cut: the reply had 2,000,000 characters]")
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, {}, {"prompt_tokens": -5, "completion_tokens": 3}, {"prompt_tokens": "many"}, [1], "none"],
+    ids=str,
+)
+def test_usage_that_cannot_be_is_reckoned_from_the_length(usage):
+    with Loopback(lambda request: {"content": "x" * 4000, "usage": usage}) as server:
+        reply = ask(endpoint(server))
+    assert 900 < reply.usage_metadata["output_tokens"] < 1100
+    assert reply.usage_metadata["input_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000."),
+        (400, "prompt is too long: 215000 tokens > 200000 maximum"),
+        (400, "Input is too long for requested model."),
+        (400, "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."),
+        (400, "the request exceeds the available context size, try increasing it"),
+        (400, "Requested tokens (9000) exceed context window of 8192"),
+        (400, "Please reduce the length of the messages or completion."),
+        (422, "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 and 512"),
+        (400, "Range of input length should be [1, 30720]"),
+        (400, "Invalid request: Your request exceeded model token limit: 131072"),
+        (400, "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"),
+        (400, "This model's maximum prompt length is 131072 but the request contains 140000 tokens."),
+        (413, "Request Entity Too Large"),
+        (429, "Request too large for m on tokens per min (TPM): Limit 10000. The input must be reduced."),
+        (500, "context size exceeded"),
+    ],
+    ids=str,
+)
+def test_a_full_context_is_understood_in_every_vendors_words(status, words):
+    with Loopback(answer, [(status, {"x-message": words})]) as server, pytest.raises(ContextOverflow):
+        ask(endpoint(server))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(400, "Invalid value for temperature"), (404, "The model m does not exist"), (401, "Bad key")],
+)
+def test_what_is_no_full_context_is_not_taken_for_one(status, words):
+    with Loopback(answer, [(status, {"x-message": words})]) as server, pytest.raises(ModelError) as failure:
+        ask(endpoint(server))
+    assert not isinstance(failure.value, ContextOverflow)
+
+
+def test_a_json_body_under_a_wrong_content_type_is_read():
+    with Loopback(answer, ["plain"]) as server:
+        assert ask(endpoint(server)).response_metadata["tries"] == 1
+
+
+def test_a_wait_ends_when_nobody_waits():
+    def stop():
+        raise KeyError("stopped")
+
+    with Loopback(answer, [(429, {"Retry-After": "60"})]) as server:
+        model = endpoint(server)
+        attach(model, stop, None)
+        with pytest.raises(KeyError, match="stopped"):
+            ask(model)
+
+
+def test_faults_are_named_in_the_order_in_which_they_came():
+    with Loopback(
+        answer, [(429, {"Retry-After": "0"}), "cut", "html", (503, {}), "slow", (529, {})]
+    ) as server:
+        reply = ask(endpoint(server))
+    faults = reply.response_metadata["faults"]
+    assert faults == [
+        "429 Too Many Requests",
+        "connection lost",
+        "garbled reply",
+        "503 Service Unavailable",
+        "time-out",
+        "529",
+    ]
+
+
+def streaming(server, heard):
+    model = endpoint(server)
+    attach(model, lambda: None, lambda number, characters: heard.append((number, characters)))
+    return model.bind_tools([read_program, submit_program])
+
+
+def test_a_streamed_reply_is_the_same_and_tells_how_far_it_is():
+    def talking(request):
+        return {**call("read_program", {"program_id": "abc"}), "content": "Let me see what there is."}
+
+    heard = []
+    with Loopback(talking, [None, "cut", (429, {"Retry-After": "0"})]) as server:
+        whole = ask(endpoint(server))
+        streamed = streaming(server, heard).invoke(ASK, {"metadata": {"experiment": 7}})
+    assert (streamed.text, streamed.usage_metadata) == (whole.text, whole.usage_metadata)
+    assert [c["args"] for c in streamed.tool_calls] == [{"program_id": "abc"}]
+    assert streamed.response_metadata["tries"] == 3
+    assert {number for number, _ in heard} == {7}
+    assert [count for _, count in heard] == sorted(count for _, count in heard)
+    assert heard[-1][1] == len(whole.text) + len('{"program_id": "abc"}')
+
+
+def test_broken_arguments_of_a_stream_are_not_mended_in_silence():
+    with Loopback(lambda request: call("read_program", '{"program_id": "ab')) as server:
+        reply = streaming(server, []).invoke(ASK)
+    assert reply.tool_calls == []
+    assert reply.invalid_tool_calls[0]["name"] == "read_program"
+
+
+def test_a_server_that_does_not_stream_is_asked_the_plain_way():
+    with Loopback(answer) as server:
+        server.streams = False
+        assert streaming(server, []).invoke(ASK).tool_calls
+    assert [request.get("stream", False) for request in server.requests] == [True, False]
+    with Loopback(answer, [(400, {"x-message": "stream_options is not supported"})]) as server:
+        assert streaming(server, []).invoke(ASK).tool_calls
+
+
+def test_a_model_may_be_spoken_to_in_text_from_the_start():
+    def plain(request):
+        assert "tools" not in request
+        return {"content": f"<think>{READ_X.replace('x', 'wrong')}</think>\n{READ_X}"}
+
+    with Loopback(plain) as server, environment(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=server.url):
+        reply = ask(open_model("m", "critic", seed=1, text_calls=True))
+    assert [c["args"] for c in reply.tool_calls] == [{"program_id": "x"}]
 
 
 def test_a_model_that_refuses_tools_is_spoken_to_in_text():

@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from studio import Studio
+from loopback import call, researcher
+from studio import Studio, thinker
 
 from equilibrist.errors import Failed, Usage
 from equilibrist.fork import fork
@@ -108,6 +109,31 @@ def test_what_people_said_is_made_again_with_the_rest(studio, tmp_path):
     studio.resume(name, experiments=4)
     replay(studio.home, name, tmp_path / "again")
     same_files(studio.folder(name), tmp_path / "again" / name)
+
+
+def curious(request):
+    """A researcher whose analyst asks for an ablation before it concludes."""
+    heard = request["messages"]
+    human = next(m["content"] for m in heard if m["role"] == "user")
+    brief = json.loads(human.split("```json\n")[1].split("\n```")[0])
+    if brief["role"] == "analyst" and sum(m["role"] == "tool" for m in heard) == 1:
+        edit = {"search": "0.1", "replace": f"0.1{brief['experiment']}"}
+        wanted = {"program_id": brief["program_id"], "edits": [edit], "question": "Is it the rate?"}
+        return call("run_ablation", wanted)
+    return researcher(request)
+
+
+def test_an_ablation_is_kept_and_made_again_with_the_rest(studio, tmp_path):
+    studio.models["dear"] = thinker(play=curious)
+    name, _ = studio.start(experiments=2)
+    runs = len(studio.sandbox.runs)
+    for event in studio.journal(name).events("experiment"):
+        ablation = event.data["analysis"]["ablation"]
+        assert ablation["result"]["score"] is not None
+        assert studio.journal(name).program(ablation["program_id"]) == ablation["source"]
+    replay(studio.home, name, tmp_path / "again")
+    same_files(studio.folder(name), tmp_path / "again" / name)
+    assert len(studio.sandbox.runs) == runs
 
 
 def test_a_replay_overwrites_nothing(studio):

@@ -1,12 +1,13 @@
 """What the tools tell a role, also when the role is wrong."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from small import BROKEN, GAMES, HOPELESS, MOMENTUM, PLAIN, PROBLEM, SLOW, InProcess, judged, remembered
 
 from memory.archive import Archive
-from memory.records import Experiment, Lesson, Proposal, program_id
+from memory.records import Experiment, Lesson, Proposal, Result, program_id
 from tools import novelty
 from tools.desk import Desk, Turn
 from tools.evaluation import bar_of
@@ -235,3 +236,42 @@ def test_an_empty_archive_has_nothing_to_list():
     desk = Desk(PROBLEM, Archive(), lambda query, limit: [], lambda source: None, 1, Turn())
     assert use(desk, "list_programs") == {"programs": []}
     assert use(desk, "nearest_programs", source=PLAIN)["nearest"] == []
+
+
+def test_an_analyst_may_ask_for_one_ablation(desk):
+    asked = []
+
+    def evaluate(source):
+        asked.append(source)
+        return Result(status="ok", score=1.5, games={"bowl_1": 2.0})
+
+    desk = replace(desk, evaluate=evaluate)
+    (tool,) = [tool for tool in tools_for("analyst", desk) if tool.name == "run_ablation"]
+    edits = [{"search": "0.1", "replace": "0.123"}]
+    wanted = {"program_id": "plain", "edits": edits, "question": "Is it the rate?"}
+    assert "question is empty" in tool.invoke({**wanted, "question": " "})
+    assert "does not occur" in tool.invoke({**wanted, "edits": [{"search": "zz", "replace": ""}]})
+    made = json.loads(tool.invoke(wanted))
+    plain = desk.find("plain").result
+    assert made["score_difference"] == pytest.approx(1.5 - plain.score)
+    assert made["game_differences"] == {"bowl_1": pytest.approx(2.0 - plain.games["bowl_1"])}
+    assert "had your ablation" in tool.invoke(wanted)
+    assert asked == [PLAIN.replace("0.1", "0.123")]
+    (last,) = [tool for tool in tools_for("analyst", desk) if tool.name == "submit_analysis"]
+    last.invoke({"explanation": "It is the rate.", "lessons": []})
+    assert desk.turn.submission.ablation.question == "Is it the rate?"
+    assert desk.turn.submission.ablation.result.score == 1.5
+
+
+def test_a_variant_that_was_tried_is_not_evaluated_again(desk):
+    desk = replace(desk, evaluate=lambda source: pytest.fail("evaluated"))
+    (tool,) = [tool for tool in tools_for("analyst", desk) if tool.name == "run_ablation"]
+    edits = [{"search": "RATE = 0.1", "replace": "RATE = 0.01"}]
+    made = json.loads(tool.invoke({"program_id": "plain", "edits": edits, "question": "slower?"}))
+    assert made["already_known_as"] == program_id(SLOW)
+
+
+def test_a_fence_around_a_program_is_taken_off(desk):
+    (tool,) = [tool for tool in tools_for("proposer", desk) if tool.name == "check_program"]
+    fenced = json.loads(tool.invoke({"source": f"```python\n{PLAIN}```"}))
+    assert fenced["duplicate_of"] == program_id(PLAIN)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from memory.archive import Archive, Entry
-from memory.records import Analysis, Lesson, Proposal, Result, Verdict, program_id
+from memory.records import Ablation, Analysis, Lesson, Proposal, Result, Verdict, program_id
 from problems.problem import Problem
 
 Submission = Proposal | Verdict | Analysis
@@ -42,6 +42,10 @@ class Draft:
 Program = Entry | Draft
 
 
+def _nowhere(source: str) -> Result:
+    raise Refusal("Nothing can be evaluated here.")
+
+
 @dataclass
 class Turn:
     """Mutable, of one thread."""
@@ -49,6 +53,8 @@ class Turn:
     drafts: dict[str, Program] = field(default_factory=dict)
     """Programs of this experiment by id."""
     submission: Submission | None = None
+    ablation: Ablation | None = None
+    """The one that the analyst asked for."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ class Desk:
     smoke: Callable[[str], Result]
     experiment: int
     turn: Turn
+    evaluate: Callable[[str], Result] = _nowhere
+    """Source -> what the train games say; for the analyst's ablation."""
 
     def find(self, name: str) -> Program:
         """A program by its id or, a baseline or experiment, by its name. Raises Refusal."""

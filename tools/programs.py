@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -128,12 +129,17 @@ def edit_program(
     edits: Annotated[list[Edit], "Applied in order; each `search` occurs exactly once in the text."],
 ) -> dict[str, Any]:
     """A new program by search and replace in an existing one. Submit it by the id that comes back."""
-    text = desk.find(program_id).source
+    text = edited(desk.find(program_id).source, edits)
+    return {"program_id": desk.draft(text), "source": text, "faults": desk.problem.check(text)}
+
+
+def edited(text: str, edits: Sequence[Edit]) -> str:
+    """The text with all edits applied. Raises Refusal."""
     if not edits:
         raise Refusal("There is no edit. Give at least one {search, replace}.")
     for number, edit in enumerate(edits, start=1):
         text = _applied(text, edit, number)
-    return {"program_id": desk.draft(text), "source": text, "faults": desk.problem.check(text)}
+    return text
 
 
 def duplicate(desk: Desk, source: str) -> str | None:

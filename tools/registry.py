@@ -16,6 +16,7 @@ from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from tools import programs, submissions
+from tools.ablation import run_ablation
 from tools.desk import Desk, Refusal
 from tools.recall import recall_lessons
 
@@ -45,6 +46,7 @@ TOOLS: dict[str, tuple[ToolFunction, ...]] = {
         programs.read_program,
         programs.compare_programs,
         recall_lessons,
+        run_ablation,
         submissions.submit_analysis,
     ),
 }

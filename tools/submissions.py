@@ -65,5 +65,7 @@ def submit_analysis(
     if not explanation.strip():
         raise Refusal("The explanation is empty. Say whether the hypothesis held, and which figures say so.")
     kept = tuple(lesson for lesson in lessons if lesson.text.strip())
-    desk.turn.submission = Analysis(explanation=explanation.strip(), lessons=kept)
+    desk.turn.submission = Analysis(
+        explanation=explanation.strip(), lessons=kept, ablation=desk.turn.ablation
+    )
     return {"lessons": len(kept)}
