@@ -20,14 +20,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SMALL = ("--experiments", "5", "--sandbox", "unconfined")
 
 
-def equilibrist(*arguments, home, check=True, **environment):
+def equilibrist(*arguments, home, check=True, timeout=300, **environment):
     """Run the command line as a user would."""
     done = subprocess.run(
         [sys.executable, "-m", "equilibrist", *arguments, "--home", str(home)],
         capture_output=True,
         text=True,
         env={**clean_environment(), **environment},
-        timeout=300,
+        timeout=timeout,
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
