@@ -1,8 +1,9 @@
 """In which order the engine and the players meet a game's infosets, cells, sequences and actions.
 
-Infosets are numbered by player, level (own depth), parent: every pass over a player's infosets, forward or
-backward, is one linear sweep. Within that, a seed shuffles infosets and actions; it costs nothing at run
-time and also serves as a perturbation of the order of summation.
+Infosets are numbered by player, level (own depth), size, parent: every pass over a player's infosets, forward
+or backward, is one linear sweep, and its inner loops keep their length for long, so that the processor foresees
+their ends (on Liar's Dice a quarter of an iteration). Within that, a seed shuffles infosets and actions; it
+costs nothing at run time and also serves as a perturbation of the order of summation.
 """
 
 from __future__ import annotations
@@ -53,11 +54,12 @@ def _shuffle_actions(actions: np.ndarray, seed: int | None) -> np.ndarray:
 
 
 def _number_infosets(tables: Tables, action: np.ndarray, seed: int | None) -> np.ndarray:
-    """By player, level, parent sequence, and chance among siblings."""
+    """By player, level, numbers of actions and of cells, parent sequence, and chance among siblings."""
     count = len(tables.infoset_player)
     luck = np.arange(count) if seed is None else np.random.default_rng([seed, 1]).permutation(count)
     cell, entry = tables.sequence_cell(), tables.sequence_entry()
     level = _levels(tables, cell)
+    cells = np.bincount(tables.cell_infoset)
     parent = tables.cell_parent[np.unique(tables.cell_infoset, return_index=True)[1]]
     above = tables.cell_infoset[cell[parent]]
     place, placed = np.zeros(count, np.int64), 0
@@ -65,7 +67,8 @@ def _number_infosets(tables: Tables, action: np.ndarray, seed: int | None) -> np
         root = parent[members] < 0
         by_parent = np.where(root, -1, place[above[members]])
         by_action = np.where(root, 0, action[entry[parent[members]]])
-        ordered = members[np.lexsort((luck[members], by_action, by_parent))]
+        size = (cells[members], tables.infoset_actions[members])
+        ordered = members[np.lexsort((luck[members], by_action, by_parent, *size))]
         place[ordered] = placed + np.arange(len(ordered))
         placed += len(ordered)
     return inverse(np.lexsort((place, tables.infoset_player)))
