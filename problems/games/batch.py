@@ -27,10 +27,10 @@ _INTS, _FLOATS, _FLOATS2 = types.uint32[::1], types.float64[::1], types.float64[
 
 
 @njit
-def _accept(game: Any, state: Any, policy: Any, player: int) -> int:
+def _accept(game: Any, state: Any, policy: Any, player: int) -> int:  # noqa: C901
     first, cells, base, parent = game.first, game.cells, game.base, game.parent
     own, reach = state.policy, state.reach
-    width = policy.shape[1]
+    width = _U(policy.shape[1])
     scale, scaled = np.empty(width), np.empty(width)
     for infoset in range(game.start[player], game.start[player + 1]):
         low, high = first[infoset], first[infoset + _ONE]
@@ -64,7 +64,7 @@ def _accept(game: Any, state: Any, policy: Any, player: int) -> int:
 
 @njit
 def _expect(row: Any, column: Any, weight: Any, others: int, reach: Any, out: Any) -> None:
-    width = out.shape[1]
+    width = _U(out.shape[1])
     product = np.empty(width)
     if others == 1:
         for i in range(_U(len(out))):
@@ -101,7 +101,7 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
     first, cells, base, parent, share = game.first, game.cells, game.base, game.parent, game.share
     policy, reach, quality = state.policy, state.reach, state.quality
     regret, realisation = exchange.regret, exchange.realisation
-    width = policy.shape[1]
+    width = _U(policy.shape[1])
     value, own = np.empty(width), np.empty(width)
     infoset, last = _U(game.start[player + 1]), _U(game.start[player])
     while infoset > last:

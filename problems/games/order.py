@@ -1,9 +1,9 @@
 """In which order the engine and the players meet a game's infosets, cells, sequences and actions.
 
 Infosets are numbered by player, level (own depth), size, parent: every pass over a player's infosets, forward
-or backward, is one linear sweep, and its inner loops keep their length for long, so that the processor foresees
-their ends (on Liar's Dice a quarter of an iteration). Within that, a seed shuffles infosets and actions; it
-costs nothing at run time and also serves as a perturbation of the order of summation.
+or backward, is one linear sweep, and its inner loops keep their length for long, so that the processor
+foresees their ends (on Liar's Dice this saves a quarter of an iteration). Within that, a seed shuffles
+infosets and actions; it costs nothing at run time and also serves as a perturbation of the order of summation.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
-from problems.games import engine
+from problems.games import batch, engine
 from problems.games.layout import Game, arrange
 from problems.games.tables import from_bytes
 from problems.problem import CandidateError
@@ -21,21 +22,23 @@ class Candidate(Protocol):
     def call(self, operation: int) -> None: ...
 
 
-def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict[str, list[float]]:
+def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict[str, Any]:
     """Self-play of one rule: every player runs it, and sees its own infosets alone.
 
     Args:
         game: what ``compile.pack`` gave.
         settings: ``checkpoints``, ascending iterations at which the average policy is judged, the last one
             ends the run; ``alternating``, whether players learn one after another (else all at once, from
-            the same policies); ``seed``, which shuffles infosets and actions. For trials: ``sequence``
-            (see ``examine.against_sequence``, which then plays instead); ``scale``, ``shift`` of payoffs;
-            ``relabel``, another order of infosets and actions.
+            the same policies); ``seed``, which shuffles infosets and actions; optionally ``constants``, B
+            settings of the rule's constants (mappings with the same names), to be run at once. For trials:
+            ``sequence`` (see ``examine.against_sequence``, which then plays instead); ``scale``, ``shift`` of
+            payoffs; ``relabel``, another order of infosets and actions.
 
     Returns:
         Equally long series, one number per checkpoint: ``iterations``; ``exploitability`` of the average
         policies (NashConv / players); ``last_iterate``, the same of the current ones; and ``value_1`` ..
-        ``value_N``, each player's expected payoff under the average policies.
+        ``value_N``, each player's expected payoff under the average policies. With ``constants`` they lie one
+        deeper, ``{"batch": [B times such series]}``.
 
     Raises:
         CandidateError: the candidate failed; ``artifact`` holds the series up to there.
@@ -43,7 +46,11 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     if "sequence" in settings:
         return against_sequence(candidate, settings)
     tables = altered(from_bytes(game), settings)
-    table = _Table(candidate, arrange(tables, settings["seed"] + settings.get("relabel", 0)))
+    arranged = arrange(tables, settings["seed"] + settings.get("relabel", 0))
+    if "constants" in settings:
+        table: _Table = _Batch(candidate, arranged, settings["constants"])
+    else:
+        table = _Table(candidate, arranged)
     done = 0
     for checkpoint in settings["checkpoints"]:
         try:
@@ -51,27 +58,35 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
             done = checkpoint
             table.judge(done)
         except CandidateError as error:
-            error.artifact = table.series
+            error.artifact = table.artifact()
             raise
-    return table.series
+    return table.artifact()
 
 
 class _Table:
     """One game being played: its arrays, the private state, and what has been measured."""
 
+    engine: ModuleType = engine
+
     def __init__(self, candidate: Candidate, game: Game) -> None:
+        self._open(candidate, game, {}, ())
+        self.state, self.average = engine.new_state(game), engine.new_state(game)
+
+    def _open(self, candidate: Candidate, game: Game, setup: dict[str, Any], batch: tuple[int, ...]) -> None:
         self.candidate, self.game, self.players = candidate, game, game.players
         layout = game.layout
         shared = candidate.open(
-            {"first": layout.first, "start": layout.start},
-            [("exchange", "float64", (engine.exchange_size(game),)), ("wants", "float64", (1,))],
+            {"first": layout.first, "start": layout.start, **setup},
+            [("exchange", "float64", (engine.exchange_size(game), *batch)), ("wants", "float64", (1,))],
         )
         self.exchange, self.wants_opponents = shared["exchange"], bool(shared["wants"][0])
-        self.state, self.average = engine.new_state(game), engine.new_state(game)
         self.values, self.choice = np.empty((self.players, 2)), np.empty(game.infosets, np.uint32)
         names = ["iterations", "exploitability", "last_iterate"]
         names += [f"value_{player + 1}" for player in range(self.players)]
         self.series: dict[str, list[float]] = {name: [] for name in names}
+
+    def artifact(self) -> dict[str, Any]:
+        return self.series
 
     def play(self, iterations: int, alternating: bool) -> None:
         for _ in range(iterations):
@@ -100,11 +115,16 @@ class _Table:
         for player in range(self.players):
             self.candidate.call(self.players + player)
             self._accept(self.average, player, "average_policy")
-        last_iterate = self._exploitability(self.state)
-        exploitability = self._exploitability(self.average)
+        self._record(self.series, iteration, self.average, self.state)
+
+    def _record(
+        self, series: dict[str, list[float]], iteration: int, average: np.ndarray, state: np.ndarray
+    ) -> None:
+        last_iterate = self._exploitability(state)
+        exploitability = self._exploitability(average)
         numbers = [iteration, exploitability, last_iterate, *self.values[:, 1].tolist()]
-        for name, number in zip(self.series, numbers, strict=True):
-            self.series[name].append(number)
+        for name, number in zip(series, numbers, strict=True):
+            series[name].append(number)
 
     def _exploitability(self, state: np.ndarray) -> float:
         engine.best_responses(self.game.integers, self.game.numbers, state, self.choice, self.values)
@@ -112,20 +132,49 @@ class _Table:
 
     def _regrets(self, learnt: int, player: int) -> None:
         game = self.game
-        refused = engine.step(game.integers, game.numbers, self.state, self.exchange, learnt, player)
+        refused = self.engine.step(game.integers, game.numbers, self.state, self.exchange, learnt, player)
         if refused >= 0:
             raise self._invalid(refused, "next_policy")
         if self.wants_opponents:
-            engine.opponent_reaches(game.integers, game.numbers, self.state, self.exchange, player)
+            self.engine.opponent_reaches(game.integers, game.numbers, self.state, self.exchange, player)
 
     def _accept(self, state: np.ndarray, player: int, method: str) -> None:
-        refused = engine.accept(self.game.integers, self.game.numbers, state, self.exchange, player)
+        refused = self.engine.accept(self.game.integers, self.game.numbers, state, self.exchange, player)
         if refused >= 0:
             raise self._invalid(refused, method)
 
     def _invalid(self, infoset: int, method: str) -> CandidateError:
         low, high = self.game.layout.first[infoset], self.game.layout.first[infoset + 1]
-        return CandidateError("invalid", _fault(method, self.exchange[low:high].copy()))
+        return CandidateError("invalid", _fault(method, self._proposed(low, high)))
+
+    def _proposed(self, low: int, high: int) -> np.ndarray:
+        return self.exchange[low:high].copy()
+
+
+class _Batch(_Table):
+    """One game played with several settings of the constants at once; a bad policy ends all of them."""
+
+    engine = batch
+
+    def __init__(self, candidate: Candidate, game: Game, constants: list[dict[str, float]]) -> None:
+        self._open(candidate, game, {"constants": constants}, (len(constants),))
+        self.state, self.average = (batch.new_state(game, len(constants)) for _ in range(2))
+        self.of_each: list[dict[str, list[float]]] = [{name: [] for name in self.series} for _ in constants]
+
+    def artifact(self) -> dict[str, Any]:
+        return {"batch": self.of_each}
+
+    def _proposed(self, low: int, high: int) -> np.ndarray:
+        """That of the setting which is farthest from a policy."""
+        policies = self.exchange[low:high].copy()
+        sound = np.isfinite(policies).all(0) & (policies >= 0.0).all(0)
+        return policies[:, np.argmax(np.where(sound, abs(policies.sum(0) - 1.0), np.inf))]
+
+    def _record(
+        self, series: dict[str, list[float]], iteration: int, average: np.ndarray, state: np.ndarray
+    ) -> None:
+        for b, own in enumerate(self.of_each):
+            super()._record(own, iteration, average[:, b].copy(), state[:, b].copy())
 
 
 def _fault(method: str, policy: np.ndarray) -> str:

@@ -27,9 +27,13 @@ class Infosets:
     """The infosets of one player, ragged: n infosets and s entries, one per infoset and legal action.
 
     The entries of one infoset are adjacent. Helpers work on the last dimension; leading ones pass through.
+
+    Where several settings of a rule's constants run at once, fresh tensors are [batch, s], and what lies side
+    by side in memory is the batch: the same rule runs unchanged, on vectors instead of numbers.
     """
 
-    def __init__(self, first: np.ndarray) -> None:
+    def __init__(self, first: np.ndarray, batch: int = 0) -> None:
+        self._batch = batch
         self._first = np.ascontiguousarray(first, dtype=np.uint64)
         self._address = self._first.ctypes.data
         sizes: Any = np.diff(first.astype(np.int64))
@@ -37,6 +41,7 @@ class Infosets:
         """n, the number of infosets."""
         self.sequences = int(first[-1])
         """s, the number of entries."""
+        self._plain, self._wide = torch.Size([self.sequences]), torch.Size([batch, self.sequences])
         self.actions = torch.from_numpy(sizes.astype(np.float64))
         """[n] number of actions."""
         self.index = torch.from_numpy(np.repeat(np.arange(self.count), sizes))
@@ -44,38 +49,41 @@ class Infosets:
 
     def zeros(self) -> torch.Tensor:
         """[s]"""
-        return torch.zeros(self.sequences, dtype=torch.float64)
+        return self._fresh(self.sequences).zero_()
 
     def ones(self) -> torch.Tensor:
         """[s]"""
-        return torch.ones(self.sequences, dtype=torch.float64)
+        return self._fresh(self.sequences).fill_(1.0)
 
     def uniform(self) -> torch.Tensor:
         """[s] the uniform policy."""
-        return 1.0 / self.expand(self.actions)
+        return self.ones() / torch.index_select(self.actions, 0, self.index)
 
     def expand(self, y: torch.Tensor) -> torch.Tensor:
         """[..., n] -> [..., s]: an infoset's number at each of its actions."""
+        if self._batch and y.dim() == 2:
+            return torch.index_select(y.mT, 0, self.index).mT  # keeps the batch innermost
         return torch.index_select(y, -1, self.index)
 
     def sum(self, x: torch.Tensor) -> torch.Tensor:
         """[..., s] -> [..., n]: over the actions of each infoset, like the three below."""
-        return self._reduce(_SUM, x)
+        return self._reduce(_SUMS, x)
 
     def mean(self, x: torch.Tensor) -> torch.Tensor:
-        return self._reduce(_SUM, x) / self.actions
+        return self._reduce(_SUMS, x) / self.actions
 
     def max(self, x: torch.Tensor) -> torch.Tensor:
-        return self._reduce(_MAX, x)
+        return self._reduce(_MAXIMA, x)
 
     def min(self, x: torch.Tensor) -> torch.Tensor:
-        return -self._reduce(_MAX, -x)
+        return -self._reduce(_MAXIMA, -x)
 
     def normalise(self, x: torch.Tensor) -> torch.Tensor:
         """[..., s] -> policy [..., s]: proportional to max(x, 0), uniform where no entry is positive."""
         x = self._entries(x)
         out = torch.empty_like(x)
-        _NORMALISE(x.data_ptr(), self._address, self.count, x.numel() // self.sequences, out.data_ptr())
+        native, width = (_NORMALISE_BATCH, self._batch) if self._is_wide(x) else (_NORMALISE, self._rows(x))
+        native(x.data_ptr(), self._address, self.count, width, out.data_ptr())
         return out
 
     def softmax(self, x: torch.Tensor) -> torch.Tensor:
@@ -83,16 +91,36 @@ class Infosets:
         weights = torch.exp(x - self.expand(self.max(x)))
         return weights / self.expand(self.sum(weights))
 
-    def _reduce(self, native: Callable[..., None], x: torch.Tensor) -> torch.Tensor:
+    def _reduce(
+        self, native: tuple[Callable[..., None], Callable[..., None]], x: torch.Tensor
+    ) -> torch.Tensor:
         x = self._entries(x)
-        out = x.new_empty((*x.shape[:-1], self.count))
-        native(x.data_ptr(), self._address, self.count, x.numel() // self.sequences, out.data_ptr())
+        if self._is_wide(x):
+            out = self._fresh(self.count)
+            native[1](x.data_ptr(), self._address, self.count, self._batch, out.data_ptr())
+        else:
+            out = x.new_empty((*x.shape[:-1], self.count))
+            native[0](x.data_ptr(), self._address, self.count, self._rows(x), out.data_ptr())
         return out
 
+    def _fresh(self, size: int) -> torch.Tensor:
+        if self._batch:
+            return torch.empty(size, self._batch, dtype=torch.float64).mT
+        return torch.empty(size, dtype=torch.float64)
+
+    def _rows(self, x: torch.Tensor) -> int:
+        return x.numel() // self.sequences
+
+    def _is_wide(self, x: torch.Tensor) -> bool:
+        """Whether the batch is innermost in memory."""
+        return self._batch > 0 and x.shape == self._wide and x.stride() == (1, self._batch)
+
     def _entries(self, x: torch.Tensor) -> torch.Tensor:
-        if x.shape[-1:] != (self.sequences,):
+        if x.shape == self._plain and x.dtype is torch.float64 and x.is_contiguous():
+            return x
+        if x.shape[-1:] != self._plain:
             raise ValueError(f"expected [..., {self.sequences}] (one per action), got {list(x.shape)}")
-        if x.dtype is not torch.float64 or not x.is_contiguous():
+        if x.dtype is not torch.float64 or not (x.is_contiguous() or self._is_wide(x)):
             x = x.to(torch.float64).contiguous()
         return x
 
@@ -147,6 +175,47 @@ def _NORMALISE(x: Any, first: Any, count: int, rows: int, out: Any) -> None:
                 out[k] = out[k] * scale + rest
 
 
+@_native
+def _SUM_BATCH(x: Any, first: Any, count: int, width: int, out: Any) -> None:
+    for i in range(count):
+        for b in range(width):
+            out[i * width + b] = 0.0
+        for k in range(first[i], first[i + _ONE]):
+            for b in range(width):
+                out[i * width + b] += x[k * width + b]
+
+
+@_native
+def _MAX_BATCH(x: Any, first: Any, count: int, width: int, out: Any) -> None:
+    for i in range(count):
+        for b in range(width):
+            out[i * width + b] = x[first[i] * width + b]
+        for k in range(first[i] + _ONE, first[i + _ONE]):
+            for b in range(width):
+                out[i * width + b] = max(out[i * width + b], x[k * width + b])
+
+
+@_native
+def _NORMALISE_BATCH(x: Any, first: Any, count: int, width: int, out: Any) -> None:
+    scale, rest = np.empty(width), np.empty(width)
+    for i in range(count):
+        low, high = first[i], first[i + _ONE]
+        scale[:] = 0.0
+        for k in range(low, high):
+            for b in range(width):
+                scale[b] += x[k * width + b] if x[k * width + b] > 0.0 else 0.0
+        for b in range(width):
+            rest[b] = 0.0 if scale[b] > 0.0 else 1.0 / (high - low)
+            scale[b] = 1.0 / scale[b] if scale[b] > 0.0 else 0.0
+        for k in range(low, high):
+            for b in range(width):
+                weight = x[k * width + b] if x[k * width + b] > 0.0 else 0.0
+                out[k * width + b] = weight * scale[b] + rest[b]
+
+
+_SUMS, _MAXIMA = (_SUM, _SUM_BATCH), (_MAX, _MAX_BATCH)
+
+
 def serve(
     program: dict[str, Any], setup: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> list[Callable[[], None]]:
@@ -155,51 +224,75 @@ def serve(
     Args:
         program: what executing the source left, with ``Rule`` in it.
         setup: ``first`` [I + 1] entries of every infoset, players one after another; ``start`` [N + 1]
-            infosets of every player.
+            infosets of every player; ``constants``, where present, B settings of the rule's constants.
         arrays: ``exchange`` [3 S + I], of all players: policy, regret, realisation [S] and the opponents'
-            reach [I]; ``wants`` [1], set to one if the rule asks for the last.
+            reach [I]; with ``constants`` it has a last dimension B. ``wants`` [1], set to one if the rule
+            asks for the opponents' reach.
     """
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
     torch.set_flush_denormal(True)  # discounts halve unreached regrets into denormals, which are slow
     first, start = setup["first"].astype(np.int64), setup["start"].astype(np.int64)
+    rule, batch = program["Rule"], len(setup.get("constants", ()))
     names = ("policy", "regret", "realisation", "opponent_reach")
     whole = dict(zip(names, np.split(arrays["exchange"], first[-1] * np.arange(1, 4)), strict=True))
     players = []
-    for low, high in zip(start[:-1], start[1:], strict=True):
-        spans = [slice(first[low], first[high])] * 3 + [slice(low, high)]
-        own = {name: torch.from_numpy(whole[name][span]) for name, span in zip(names, spans, strict=True)}
-        players.append(_Player(program["Rule"], Infosets(first[low : high + 1] - first[low]), own))
+    with _without_autograd(True):
+        if batch:
+            rule = _with_constants(rule, setup["constants"])
+        for low, high in zip(start[:-1], start[1:], strict=True):
+            spans = [slice(first[low], first[high])] * 3 + [slice(low, high)]
+            own = {
+                name: torch.from_numpy(whole[name][span].T) for name, span in zip(names, spans, strict=True)
+            }
+            players.append(_Player(rule, Infosets(first[low : high + 1] - first[low], batch), own))
     arrays["wants"][0] = any("opponent_reach" in player.asked for player in players)
     return [player.learn for player in players] + [player.write_average for player in players]
+
+
+_without_autograd: Any = torch._C._InferenceMode
+"""``torch.inference_mode`` without its layer of Python, which costs as much as an operation."""
+
+
+def _with_constants(rule: Any, settings: list[dict[str, float]]) -> Any:
+    """The rule with a constant that differs between settings as a tensor [B, 1], another one as a number."""
+    constants: dict[str, Any] = {}
+    for name in settings[0]:
+        if not hasattr(rule, name):
+            raise ValueError(f"the rule has no constant {name}")
+        values = [setting[name] for setting in settings]
+        alike = all(value == values[0] for value in values)
+        constants[name] = values[0] if alike else torch.tensor(values, dtype=torch.float64)[:, None]
+    return type("Rule", (rule,), constants)
 
 
 class _Player:
     """One player's rule and its views of the shared arrays."""
 
     def __init__(self, rule: Any, infosets: Infosets, shared: dict[str, torch.Tensor]) -> None:
-        self.infosets, self.given, self.proposed = infosets, shared, shared.pop("policy")
+        self.infosets, self.proposed = infosets, shared.pop("policy")
         self.t = 0
         self.policy = infosets.uniform()
         self.rule = rule(infosets)
         self.methods = [(getattr(self.rule, name), _parameters(rule, name)) for name in METHODS]
         self.asked = {name for _, names in self.methods for name in names}
         needed = self.asked | ({"realisation"} if "reach" in self.asked else set())
-        self.copied = [name for name in shared if name in needed]
+        self.copied = [(name, given) for name, given in shared.items() if name in needed]
 
     def learn(self) -> None:
-        self.t += 1
-        values: dict[str, Any] = {name: self.given[name].clone() for name in self.copied}
-        values["t"], values["policy"] = self.t, self.policy
-        if "reach" in self.asked:
-            values["reach"] = self.infosets.sum(values["realisation"])
-        for method, names in self.methods[:3]:
-            result = method(*[values[name] for name in names])
-        self.policy = self._write("next_policy", result)
+        with _without_autograd(True):
+            self.t += 1
+            values: dict[str, Any] = {name: given.clone() for name, given in self.copied}
+            values["t"], values["policy"] = self.t, self.policy
+            if "reach" in self.asked:
+                values["reach"] = self.infosets.sum(values["realisation"])
+            for method, names in self.methods[:3]:
+                result = method(*[values[name] for name in names])
+            self.policy = self._write("next_policy", result)
 
     def write_average(self) -> None:
-        self._write("average_policy", self.methods[3][0]())
+        with _without_autograd(True):
+            self._write("average_policy", self.methods[3][0]())
 
     def _write(self, method: str, policy: Any) -> torch.Tensor:
         if not isinstance(policy, torch.Tensor) or policy.shape != self.proposed.shape:
