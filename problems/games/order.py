@@ -3,7 +3,7 @@
 Infosets are numbered by player, level (own depth), size, parent: every pass over a player's infosets, forward
 or backward, is one linear sweep, and its inner loops keep their length for long, so that the processor
 foresees their ends (on Liar's Dice this saves a quarter of an iteration). Within that, a seed shuffles
-infosets and actions; it costs nothing at run time and also serves as a perturbation of the order of summation.
+infosets and actions; it costs nothing at run time and also serves to perturb the order of summation.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The rule is not told: its constants become tensors [B, 1], its state [B, s]. What PyTorch does not let tensors
 be (``alpha=``, arguments of ``math``, of ``min`` and ``max``, bounds of ``clamp``, conditions of
-``a if c else b``) is rewritten in its source. Whether the result is the same rule is not guessed but tried, on
-a small game.
+``a if c else b``) is rewritten in its source. Whether the result is the same rule is not guessed but tried,
+on a small game.
 """
 
 from __future__ import annotations
