@@ -286,20 +286,21 @@ def _compressed(payoffs: Sequence[np.ndarray], axis: int) -> tuple[np.ndarray, n
     """
     slices = [np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1) for tensor in payoffs]
     pick = np.linspace(0, slices[0].shape[1] - 1, min(SAMPLE, slices[0].shape[1])).astype(int)
-    table = np.concatenate([part[:, pick] for part in slices], axis=1)
-    rest = table.copy()
+    rest = np.concatenate([part[:, pick] for part in slices], axis=1)
     pivots: list[int] = []
+    shares: list[np.ndarray] = []
     size = np.einsum("ij,ij->i", rest, rest)
     limit = 1e-26 * max(float(size.max()), 1e-300)
-    while size.max() > limit and len(pivots) < len(table):
+    while size.max() > limit and len(pivots) < len(rest):
         pivots.append(int(size.argmax()))
         direction = rest[pivots[-1]] / math.sqrt(size[pivots[-1]])
-        rest -= np.outer(rest @ direction, direction)
+        shares.append(rest @ direction)  # of every strategy along the pivot's new direction
+        rest -= np.outer(shares[-1], direction)
         size = np.einsum("ij,ij->i", rest, rest)
-    factor = (
-        np.linalg.lstsq(table[pivots].T, table.T, rcond=None)[0].T if pivots else np.zeros((len(table), 0))
-    )
-    return np.array(pivots or [0]), np.ascontiguousarray(factor if pivots else np.zeros((len(table), 1)))
+    if not pivots:
+        return np.array([0]), np.ones((len(rest), 1))
+    along = np.array(shares)  # [r, n]; its columns at the pivots are triangular
+    return np.array(pivots), np.ascontiguousarray(np.linalg.solve(along[:, pivots], along).T)
 
 
 def _tables(payoffs: Sequence[np.ndarray]) -> Any:
