@@ -114,8 +114,8 @@ FIGURES = {
         paper=_paper_psro,
         textbook=_textbook_psro,
         sources={
-            "paper": ("li2026/*.py", "games/*.py", "metasolver/r*.py"),
-            "textbook": ("games/*.py", "metasolver/r*.py"),
+            "paper": ("li2026/*.py", "games/*.py", "metasolver/referee.py", "metasolver/rule/*.py"),
+            "textbook": ("games/*.py", "metasolver/referee.py", "metasolver/rule/*.py"),
         },
         unit="best responses",
     ),

@@ -12,7 +12,9 @@ from open_spiel.python.algorithms.projected_replicator_dynamics import projected
 from open_spiel.python.algorithms.regret_matching import regret_matching
 
 from problems.metasolver import PROBLEM
-from problems.metasolver.rule import MetaGame, _Loop, _Unrecordable
+from problems.metasolver.rule import MetaGame
+from problems.metasolver.rule.loop import Loop
+from problems.metasolver.rule.trace import Unrecordable
 
 torch.set_default_dtype(torch.float64)
 SHAPES = ((5, 5), (1, 1), (4, 4, 4), (3, 3, 3, 3))
@@ -87,9 +89,9 @@ def test_a_recorded_loop_is_the_loop_as_written(name: str, shape: tuple[int, ...
         if "t" in getattr(Steps, name).__code__.co_varnames
         else ["payoff", "strategy"]
     )
-    loop = _Loop(made, getattr(recorded, name), names, strategy, alternating)
+    loop = Loop(made, getattr(recorded, name), names, strategy, alternating)
     loop.run(9)
-    plain = _Loop(made, getattr(written, name), names, here, alternating)
+    plain = Loop(made, getattr(written, name), names, here, alternating)
     plain.done = 0
     plain.run_as_written(9)
     torch.testing.assert_close(strategy, here, rtol=1e-9, atol=1e-11)
@@ -115,8 +117,8 @@ class Stubborn:
 def test_what_cannot_be_recorded_runs_as_written(name: str) -> None:
     made = game((3, 3))
     rule = Stubborn(made)
-    with pytest.raises(_Unrecordable):
-        _Loop(
+    with pytest.raises(Unrecordable):
+        Loop(
             made,
             getattr(rule, name),
             ["strategy"] if name == "counts" else ["payoff", "strategy"],
@@ -244,7 +246,7 @@ def test_large_populations_of_few_dimensions_are_compressed(players: int) -> Non
         tensors.append(tensor)
     made = MetaGame(players)
     made.update(tensors)
-    assert made._tables[1].tolist() == [3] * players
+    assert made._tables()[1].tolist() == [3] * players
     rule = Steps(made)
     x = made.repeat(rule.per_player, 1, alternating=False)
     plain = Steps(made)
