@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -155,10 +156,15 @@ def _part(program: Named, name: str, made: Plan, box: Sandbox, progress: Progres
         games=made.games,
         losses={p: {game: losses(report, p, game) for game in made.games} for p in made.sources},
         failed=tuple(dict.fromkeys(failed)),
-        against=tuple(sorted(duels, key=lambda duel: -duel.ratio)),
+        against=tuple(sorted(duels, key=_hardest)),
         wins=_wins(report, duels),
         beats_all=bool(duels) and all(duel.beaten for duel in duels),
     )
+
+
+def _hardest(other: Against) -> float:
+    """Sorts the baseline that is hardest to beat first; one that could not be compared before all."""
+    return -math.inf if other.ratio is None else -other.ratio
 
 
 def _wins(report: Report, duels: Sequence[Against]) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def _table(part: Part) -> Table:
     table.add_column("worst on")
     table.add_column("beaten")
     for other in part.against:
-        if other.failed:
+        if other.ratio is None or other.worst is None:
             table.add_row(safe(other.baseline), *["-"] * 6, safe(other.worst_game), "a run failed")
             continue
         figures = (f"{other.ratio:.3g}", f"x{10**other.spread:.2f}", f"{other.worst:.3g}")

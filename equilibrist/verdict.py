@@ -37,21 +37,21 @@ class Against(Record):
     wins: int
     ties: int
     losses: int
-    ratio: float
-    """Geometric mean over games of exploitability, program to baseline; below 1 is better."""
+    ratio: float | None
+    """Geometric mean over games of exploitability, program to baseline; below 1 is better. None: a failure."""
     spread: float
     """Two standard deviations over repeats of log10 of that ratio."""
-    worst: float
+    worst: float | None
     """The largest ratio of one game."""
     worst_game: str
     duels: tuple[Duel, ...]
     failed: bool = False
-    """Whether the program, or the baseline, did not end its run on some game. Then nothing else counts."""
+    """Whether the program or the baseline did not end its run on ``worst_game``. Then nothing else counts."""
 
     @property
     def beaten(self) -> bool:
         """By more than the spread."""
-        return not self.failed and math.log10(self.ratio) < -self.spread
+        return self.ratio is not None and math.log10(self.ratio) < -self.spread
 
 
 def losses(report: Report, program: str, game: str) -> list[float] | None:
@@ -76,9 +76,9 @@ def against(report: Report, program: str, baseline: str) -> Against:
             wins=0,
             ties=0,
             losses=len(pairs),
-            ratio=math.inf,
+            ratio=None,
             spread=0.0,
-            worst=math.inf,
+            worst=None,
             worst_game=next(game for game, own, other in pairs if own is None or other is None),
             duels=(),
             failed=True,

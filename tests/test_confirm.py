@@ -135,7 +135,8 @@ def test_a_program_that_fails_on_a_sealed_game_is_not_confirmed(session, box):
     _, made = judged(session, broken, box, trials=())
     assert not made.confirmed
     assert made.parts[0].failed
-    assert all(other.failed for other in made.parts[0].against)
+    assert all(other.failed and other.ratio is None for other in made.parts[0].against)
+    json.dumps(made.model_dump(mode="json"), allow_nan=False)
 
 
 @pytest.mark.parametrize(
