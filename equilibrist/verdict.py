@@ -38,7 +38,7 @@ class Against(Record):
     ties: int
     losses: int
     ratio: float | None
-    """Geometric mean over games of exploitability, program to baseline; below 1 is better. None: a failure."""
+    """Geometric mean over games of exploitability, program to baseline; below 1 is better. None: failed."""
     spread: float
     """Two standard deviations over repeats of log10 of that ratio."""
     worst: float | None

@@ -52,6 +52,9 @@ OPERATORS = {
     ),
     "discount_state": Operator(states.discount_state, 1.2, "discounting", ("discount", "decay", "forget")),
     "anticipate": Operator(states.anticipate, 1.2, "optimism (prediction)", ("optimis", "predict")),
+    "lead": Operator(
+        states.lead, 1.0, "a trend against a running mean", ("trend", "derivative", "ahead of its")
+    ),
     "sharpen": Operator(states.sharpen, 1.0, "an exponent on the weights", ("exponent", "sharpen")),
     "smooth_input": Operator(
         states.smooth_input, 0.4, "momentum (running mean)", ("momentum", "running mean", "smooth")

@@ -9,7 +9,7 @@ from agents.genetic.program import Slot, expression, number_of, own_attribute, s
 from agents.genetic.scene import Change, Scene, becomes, updated_state
 
 HORIZONS = (3, 5, 10, 20, 50, 100)
-POWERS = (0.5, 1.5, 2.0, 2.0, 3.0, 4.0)
+POWERS = (0.5, 1.5, 2.0, 2.0, 3.0, 4.0, 8.0)
 
 
 def bend_time(scene: Scene) -> Change | None:

@@ -8,7 +8,16 @@ from __future__ import annotations
 import ast
 
 from agents.genetic.kinds import ENTRY, GROUP
-from agents.genetic.program import NORMALISERS, Slot, arguments, expression, own_attribute, statements, text
+from agents.genetic.program import (
+    NORMALISERS,
+    Slot,
+    arguments,
+    assigned_attributes,
+    expression,
+    own_attribute,
+    statements,
+    text,
+)
 from agents.genetic.scene import Change, Scene
 from agents.genetic.schedules import increments
 
@@ -53,6 +62,33 @@ def anticipate(scene: Scene) -> Change | None:
     what = f"reading `{text(slot.node)}` in `{slot.method}` as if `{text(term)}` had been added once more"
     slot.fill(expression("_0 + _1", slot.node, term))
     return Change(what, "act on the next increment, which resembles the last one")
+
+
+def lead(scene: Scene) -> Change | None:
+    """Where a state is read, add a share of its distance from its own running mean: the derivative term of a
+    controller, as AOD-CFR has it (Li et al. 2026, Listing 7)."""
+    states = {s for s in scene.program.states if f"slow_{s}" not in scene.program.initial}
+    options = [
+        slot
+        for slot in scene.free_slots()
+        if (state := own_attribute(slot.node)) in states
+        and state not in assigned_attributes(scene.program.methods[slot.method])
+        and scene.kinds.attributes.get(str(state)) == ENTRY
+        and arguments(scene.program.methods[slot.method])  # what is called once an iteration
+    ]
+    slot, maker = scene.pick(options), scene.kinds.helper("zeros")
+    if slot is None or maker is None or "__init__" not in scene.program.methods:
+        return None
+    state = str(own_attribute(slot.node))
+    slow = scene.program.add_state(f"slow_{state}", expression(f"{maker}()"))
+    keep = scene.program.add_constant("INERTIA", scene.random.choice((0.9, 0.95, 0.95, 0.98)))
+    share = scene.program.add_constant("LEAD", scene.random.choice((0.5, 1.0, 1.0, 1.5)))
+    line = statements(f"self.{slow} = _0 * self.{slow} + (1 - _0) * self.{state}", keep)
+    new = expression(f"_0 + _1 * (self.{state} - self.{slow})", slot.node, share)
+    what = f"reading `{text(slot.node)}` in `{slot.method}` ahead of its running mean, as `{text(new)}`"
+    slot.fill(new)
+    scene.program.methods[slot.method].body[:0] = line
+    return Change(what, "follow where the state is heading and damp its swings")
 
 
 def sharpen(scene: Scene) -> Change | None:
