@@ -1,7 +1,7 @@
 """DCFR with a trend: discounted regrets read ahead of their running mean, sharpened, averaged late.
 
-Written by hand while the discovery tools were built, constants by CMA-ES on train and other open games, then rounded.
-See docs/findings.md.
+Written by hand while the discovery tools were built; constants by CMA-ES on train and other open games, then
+rounded. See docs/findings.md.
 """
 
 import torch
