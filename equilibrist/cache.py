@@ -54,7 +54,9 @@ def _engine(problem: Problem) -> str:
     assert spec.origin is not None
     folders = {Path(spec.origin).parent, *map(Path, problems.games.__path__)}
     content = [json.dumps(versions(), sort_keys=True)]
-    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        if path.parent.name == "baselines":
+            continue
         if path.name not in ("__init__.py", "check.py", "score.py") or path.parent.name == "games":
             content += [path.name, path.read_text(encoding="utf-8")]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()

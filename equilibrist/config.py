@@ -17,6 +17,7 @@ VERSIONED = (
     "numpy",
     "numba",
     "open_spiel",
+    "pettingzoo",
     "langgraph",
     "langchain-openai",
     "chromadb",

@@ -21,7 +21,7 @@ from sandbox.job import Unavailable
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = "3.11"
 """Python of both base images (Dockerfile, `make base`), whatever runs on the host."""
-PACKAGES = ("landlock", "numba", "numpy", "pydantic", "pyseccomp", "scipy", "torch")
+PACKAGES = ("landlock", "numba", "numpy", "pettingzoo", "pydantic", "pyseccomp", "scipy", "torch")
 UNUSED = ("bin", "share", "torch/include", "torch/share", "torch/test")
 """What pip installs and no program can want: 150 MB."""
 

@@ -8,7 +8,7 @@ import itertools
 import json
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -62,6 +62,8 @@ class Pool:
         self._starters = ThreadPoolExecutor(slots, thread_name_prefix=f"{name}-start")
         self._lock = threading.Lock()
         self._closed = False
+        self._problems: dict[str, Problem] = {}
+        """Asked for so far: what a new worker loads before it counts as ready."""
         self._alive: set[Worker] = set()
         self._ready: queue.SimpleQueue[Future[Conversation]] = queue.SimpleQueue()
         self._free_slots: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -79,6 +81,7 @@ class Pool:
         problem = find_problem(job.problem)
         request = job.model_dump(exclude={"problem", "game"})
         game = packed_game(job.problem, job.game)
+        self._problems[problem.name] = problem
         slot = self._free_slots.get()
         try:
             for _ in range(TRIES):
@@ -180,7 +183,7 @@ class Pool:
             conversation = Conversation(worker)
             try:
                 if not closed:
-                    conversation.greet()
+                    conversation.greet(list(self._problems.values()))
                     return conversation
             except WorkerLost:
                 pass
@@ -208,11 +211,11 @@ class Conversation:
         self._untouched = True
         """No program has run in it."""
 
-    def greet(self) -> None:
-        """Wait until the worker is ready, and has loaded what all problems need. Raises WorkerLost."""
+    def greet(self, problems: Iterable[Problem]) -> None:
+        """Wait until the worker is ready, and has loaded what these problems need. Raises WorkerLost."""
         hello, _ = self.receive(START_SECONDS)
         self._machine = json.dumps(hello["ready"], sort_keys=True)
-        for problem in PROBLEMS.values():
+        for problem in problems:
             self._teach(problem)
 
     def tell(self, problem: Problem, request: dict[str, Any], game: bytes) -> None:

@@ -28,6 +28,8 @@ HELPERS: dict[str, tuple[str | None, str]] = {
     "softmax": (ENTRY, ENTRY),
     "project": (ENTRY, ENTRY),
     "payoff": (ENTRY, ENTRY),
+    "accumulate": (ENTRY, ENTRY),
+    "standardise": (ENTRY, ENTRY),
 }
 """Methods of the object that the constructor receives: what they take, what they give."""
 FIELDS = {"actions": GROUP, "strategies": GROUP, "count": SCALAR, "sequences": SCALAR}

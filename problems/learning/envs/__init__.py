@@ -1,0 +1,1 @@
+"""Environments of ours: NumPy, many copies at once."""
