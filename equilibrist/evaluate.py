@@ -15,7 +15,7 @@ from rich.text import Text
 from equilibrist.bring import bring
 from equilibrist.errors import Usage
 from equilibrist.home import find_session, open_home
-from equilibrist.render import STATUS_STYLE, figure, log10, safe, span, sparkline
+from equilibrist.render import STATUS_STYLE, curve_of, figure, safe, span
 from memory.archive import Archive
 from memory.events import JournalError
 from memory.journal import Journal
@@ -105,7 +105,9 @@ def at_horizon(problem: Problem, horizon: str | None) -> Problem:
 
 def limits(problem: Problem, games: Sequence[str]) -> Limits:
     """A candidate's own on the train games; elsewhere runs take minutes."""
-    return Limits() if set(games) <= set(problem.walls["train"]) else PATIENT
+    if not set(games) <= set(problem.walls["train"]):
+        return PATIENT
+    return Limits(wall_seconds=problem.seconds, cpu_seconds=problem.seconds)
 
 
 class Evaluation(Record):
@@ -150,14 +152,16 @@ def render(console: Console, evaluation: Evaluation) -> None:
     console.print(Text(result.status, style=STATUS_STYLE[result.status]), Text(safe(result.message)))
     if result.games:
         table = Table("game")
-        for column in ("score", "final exploitability"):
+        for column in ("score", "at the end"):
             table.add_column(column, justify="right")
-        table.add_column("log10 exploitability")
+        table.add_column("curve")
         for game, score in result.games.items():
-            curve = result.curves.get(game, {}).get("exploitability", [])
-            final = f"{curve[-1]:.4g}" if curve else "-"
-            table.add_row(safe(game), figure(score), final, sparkline([log10(v) for v in curve]))
+            name, final, line = curve_of(result.curves.get(game, {}))
+            table.add_row(safe(game), figure(score), f"{name} {final}", line)
         console.print(table)
+        for name, value in result.details.items():
+            if not name.startswith(("exploitability ", "final ")):
+                console.print(Text(f"{name}: {value:.4g}", style="dim"))
     console.print(
         f"score {figure(result.score).strip()}   {span(result.seconds)} in the {result.sandbox} sandbox"
     )

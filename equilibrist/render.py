@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 STATUS_STYLE = {
     "ok": "green",
@@ -56,3 +56,12 @@ def sparkline(values: Sequence[float], width: int = 24) -> str:
 def log10(value: float) -> float:
     """Of a value that may be zero, or negative by rounding: nothing below 1e-16."""
     return math.log10(max(value, 1e-16))
+
+
+def curve_of(series: Mapping[str, Sequence[float]]) -> tuple[str, str, str]:
+    """What a game's main series is called, its last value, and its course: exploitability on a logarithmic
+    scale where it is exact, else the normalised return."""
+    for name, shown in (("exploitability", log10), ("normalised", float)):
+        if curve := series.get(name):
+            return name, f"{curve[-1]:.4g}", sparkline([shown(value) for value in curve])
+    return "", "-", ""

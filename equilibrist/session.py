@@ -34,7 +34,7 @@ from memory.records import Baseline, Experiment, Lesson, Proposal, Result, Verdi
 from memory.store import Memory
 from problems import PROBLEMS
 from problems.problem import tailored
-from sandbox.job import Sandbox
+from sandbox.job import Limits, Sandbox
 from tools.evaluation import Bar, Evaluator, Recorded, bar_of
 
 Models = Mapping[str, BaseChatModel]
@@ -92,7 +92,8 @@ def conduct(parts: Parts) -> End:
     problem = tailored(PROBLEMS[config.problem], config.games)
     for model in parts.models.values():
         attach(model, control.check_running, watch.writing if watch.live else None)
-    evaluator = Evaluator(problem, parts.sandbox, _gated(journal.recorded, journal, control))
+    allowed = Limits(wall_seconds=problem.seconds, cpu_seconds=problem.seconds)
+    evaluator = Evaluator(problem, parts.sandbox, _gated(journal.recorded, journal, control), allowed)
     cache = OutcomeCache(parts.home, problem, parts.sandbox.name)
     judge = replace(evaluator, recorded=_gated(cache.behind(journal.recorded), journal, control))
     try:

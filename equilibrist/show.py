@@ -18,7 +18,7 @@ from equilibrist import lift, troubles
 from equilibrist.budget import spent_by, total
 from equilibrist.home import session_folders
 from equilibrist.lessons import line as lesson_line
-from equilibrist.render import STATUS_STYLE, figure, log10, safe, sparkline
+from equilibrist.render import STATUS_STYLE, curve_of, figure, safe
 from memory.archive import Archive, Entry
 from memory.events import JournalError
 from memory.files import is_held
@@ -76,9 +76,9 @@ def program(console: Console, archive: Archive, entry: Entry) -> None:
     if entry.hypothesis:
         console.print(Text("Hypothesis: " + safe(entry.hypothesis)))
     for game, series in entry.result.curves.items():
-        line = sparkline([log10(v) for v in series.get("exploitability", [])])
+        name, final, line = curve_of(series)
         if line:
-            console.print(Text(f"  {safe(game):<28}{line}  final {series['exploitability'][-1]:.3g}"))
+            console.print(Text(f"  {safe(game):<28}{line}  {name} {final}"))
     parent = archive.parent(entry.program_id)
     if parent is None:
         console.print(Syntax(safe(entry.source), "python", word_wrap=True, background_color="default"))

@@ -101,6 +101,8 @@ class Problem:
     score: Callable[[Mapping[str, Mapping[str, Any]]], Score]
     """Artifacts by game (what ``rollout`` returned) -> score. A game that is missing because the
     evaluation stopped early is not in the mapping."""
+    seconds: float = 60.0
+    """Wall-clock and CPU time that a program may take on a train game."""
     horizons: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of other lengths than the default, by name: a program is confirmed at horizons that it was not
     searched at, on dev and sealed games."""

@@ -58,6 +58,7 @@ PROBLEM = Problem(
         "long": {**_SETTINGS, "scale": 4.0},
         "fresh": {**_SETTINGS, "first": 100},
     },
+    seconds=300.0,
     referee="problems.learning.referee",
     rule="problems.learning.rule",
     pack=pack,

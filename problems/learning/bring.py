@@ -187,8 +187,8 @@ def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
     iterations = int(min(MOST, (LIMIT - judging) / per_iteration))
     if iterations < FEWEST:
         raise BroughtError(
-            f"{told['entry']} takes {1000 * cost:.3g} ms a step, so that {LIMIT:.0f} s are not enough for "
-            f"{FEWEST} batches of {batch} steps. Make it faster, or shorter than {length:.0f} steps an episode."
+            f"{told['entry']} takes {1000 * cost:.3g} ms a step; {LIMIT:.0f} s are not enough for "
+            f"{FEWEST} batches of {batch} steps. Make it faster, or its {length:.0f} steps fewer."
         )
     low = float(returns.mean())
     unit = max(3.0 * float(returns.std()), 0.1 * abs(low), 1e-3)
