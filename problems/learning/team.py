@@ -15,6 +15,30 @@ SPREAD = (-3.0, 0.5)
 """Bounds of the logarithm of a Gaussian policy's standard deviation."""
 
 
+class Adam:
+    """Adam (Kingma and Ba 2015), plainly: torch.optim takes seconds to import, in every job's process."""
+
+    BETAS, TINY = (0.9, 0.999), 1e-5
+
+    def __init__(self, parameters: Sequence[torch.Tensor], rate: float) -> None:
+        self.parameters, self.rate, self.count = parameters, rate, 0
+        self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Take a step along the gradients, and drop them; what has none stays."""
+        self.count += 1
+        first, second = self.BETAS
+        scale = (1 - second**self.count) ** 0.5
+        for p, (mean, square) in zip(self.parameters, self.moments, strict=True):
+            if p.grad is not None:
+                mean.lerp_(p.grad, 1 - first)
+                square.mul_(second).addcmul_(p.grad, p.grad, value=1 - second)
+                size = square.sqrt().div_(scale).add_(self.TINY)
+                p.addcdiv_(mean, size, value=-self.rate / (1 - first**self.count))
+                p.grad = None
+
+
 class Team:
     """One actor and one critic per role, and one central critic, for every seed.
 
@@ -45,8 +69,7 @@ class Team:
             shift = [1000 * seed + 999 for seed in seeds]
             self.central = Network(shift, seen, len(agents), 1.0, self.device)
         self.networks = [*self.actors.values(), *self.critics.values(), *filter(None, [self.central])]
-        every = [p for network in self.networks for p in network.parameters]
-        self.optimiser = torch.optim.Adam(every, lr=rate, eps=1e-5)
+        self.optimiser = Adam([p for network in self.networks for p in network.parameters], rate)
 
     def logits(self, observations: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Per agent [S, M, observation] -> [S, M, parameters of its policy]."""
@@ -77,7 +100,6 @@ class Team:
         for network in self.networks:
             network.clip()
         self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
 
     def act(self, environment: Environment, numbers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Actions drawn from the policies, and the observations they were drawn on.

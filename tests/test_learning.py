@@ -1,0 +1,209 @@
+"""Problem *learning*: what rules see, that known ones learn, what is refused, statistics, racing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from problems import PROBLEMS
+from problems.inprocess import InProcess
+from problems.learning import check as static
+from problems.learning.race import hopeless
+from problems.learning.referee import rollout
+from problems.learning.rule import BEFORE, QUANTITIES, Batch
+from problems.learning.statistics import interquartile_mean, interval
+from problems.problem import CandidateError
+
+PROBLEM = PROBLEMS["learning"]
+IPPO = PROBLEM.baselines["ippo"]
+SHORT = {"seeds": 3, "first": 0, "judgements": 2}
+
+
+def play(
+    source: str, game: str = "dilemma", scale: float = 0.1, **settings: object
+) -> dict[str, list[float]]:
+    candidate = InProcess(PROBLEM.rule, source)
+    return rollout(candidate, PROBLEM.pack(game), {**SHORT, "scale": scale, "seed": 1, **settings})
+
+
+def flipped(source: str) -> str:
+    assert "return -torch.minimum(ratio * gain, near * gain)" in source
+    return source.replace(
+        "return -torch.minimum(ratio * gain, near * gain)", "return torch.maximum(ratio * gain, near * gain)"
+    )
+
+
+@pytest.mark.slow
+def test_ippo_learns_spread_and_the_flipped_rule_is_worse_and_stopped():
+    learnt = play(IPPO, "spread", 0.5, judgements=4)
+    assert learnt["seed_1"] == sorted(learnt["seed_1"]) or learnt["return"][-1] > learnt["return"][0]
+    assert learnt["normalised"][-1] > 0.1
+    assert learnt["low"][-1] > 0.0  # surely above random play
+    lost = play(flipped(IPPO), "spread", 0.5, judgements=4, race=True)
+    assert lost["normalised"][-1] < -0.2
+    assert len(lost["normalised"]) < 4
+    assert lost["spared"][0] > 0
+    assert learnt["spared"][0] == 0
+    scores = PROBLEM.score({"spread": learnt}), PROBLEM.score({"spread": lost})
+    assert scores[0].score > scores[1].score
+    assert scores[1].details["environment steps saved by racing"] == lost["spared"][0]
+
+
+@pytest.mark.slow
+def test_ippo_learns_tic_tac_toe_by_exact_exploitability():
+    curve = play(IPPO, "tictactoe", 0.5)["exploitability"]
+    assert curve[-1] < 0.8 < 0.96
+
+
+def test_the_same_seed_gives_the_same_curve_and_another_one_does_not():
+    first, again, other = play(IPPO), play(IPPO), play(IPPO, first=50)
+    assert first == again
+    assert first["seed_1"] != other["seed_1"]
+
+
+def test_seeds_do_not_touch_each_other():
+    together, alone = play(IPPO, "scissors"), play(IPPO, "scissors", seeds=1)
+    first = together["seed_1"][0], alone["seed_1"][0]
+    assert first[0] == pytest.approx(first[1], abs=0.2)  # same networks, other draws
+    assert len({together[f"seed_{k}"][-1] for k in (1, 2, 3)}) == 3
+
+
+def test_series_are_as_long_as_the_judgements():
+    made = play(IPPO, "dilemma")
+    assert made["planned"] == [6 * 16 * 16 * 3]
+    assert made["steps"] == [3 * 256, 6 * 256]
+    for name in ("return", "normalised", "low", "high", "seed_1", "seed_2", "seed_3"):
+        assert len(made[name]) == 2
+    assert made["low"][0] <= made["normalised"][0] <= made["high"][0]
+
+
+def test_vectors_of_actions_are_learnt_too():
+    made = play(IPPO, "market", 0.2)
+    assert math.isfinite(made["return"][-1])
+    assert play(PROBLEM.baselines["mmd"], "market", 0.05)["normalised"]
+
+
+PROBE = """
+import torch
+
+
+class Rule:
+    def __init__(self, batch):
+        self.batch = batch
+
+    def advantages(
+        self, rewards, dones, acting, others_rewards, old_log_probability, next_values, old_values
+    ):
+        assert rewards.shape == dones.shape == (self.batch.steps, self.batch.environments)
+        assert torch.allclose(old_values[1:][dones[:-1] == 0], next_values[:-1][dones[:-1] == 0], atol=1e-4)
+        assert (old_log_probability[acting == 0] == 0).all()
+        print("others", others_rewards.shape[0])
+        return rewards
+
+    def policy_loss(
+        self, log_probability, old_log_probability, policy, legal, entropy, divergence, epoch, acting
+    ):
+        if epoch == 1:
+            assert torch.allclose(log_probability, old_log_probability, atol=1e-4)
+            assert divergence.abs().max() < 1e-4
+        assert (policy[legal == 0] == 0).all()
+        assert torch.allclose(policy.sum(-1), torch.ones(()), atol=1e-5)
+        assert (entropy[acting == 0] == 0).all()
+        return -entropy
+
+    def value_loss(self, values, central_values, returns):
+        return torch.square(values - returns) + torch.square(central_values)
+"""
+
+
+@pytest.mark.parametrize(
+    ("game", "others"), [("tictactoe", 0), ("dilemma", 1), ("routing", 3), ("spread", 0)]
+)
+def test_a_rule_sees_what_the_statement_says(game, others, capsys):
+    play(PROBE, game, 0.02)
+    assert set(capsys.readouterr().out.split()) == {"others", str(others)}
+
+
+def faulty(change: str, new: str) -> str:
+    assert change in IPPO
+    return IPPO.replace(change, new)
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "told"),
+    [
+        (
+            faulty("return 0.5 * torch.square(values - returns)", "return values / 0.0"),
+            "invalid",
+            "not finite",
+        ),
+        (
+            faulty("return 0.5 * torch.square(values - returns)", "return 1e9 * values.sum()"),
+            "invalid",
+            "at most",
+        ),
+        (
+            faulty("return 0.5 * torch.square(values - returns)", "return values[0]"),
+            "invalid",
+            "value_loss must",
+        ),
+        (faulty("return self.batch.accumulate(", "return sum("), "error", "sum"),
+        (faulty("errors, dones", "errors[0:1], dones"), "error", ""),
+        (faulty("values, returns)", "values, returns, rate)"), "error", "rate"),
+    ],
+)
+def test_a_faulty_loss_is_a_result_with_its_reason(source, status, told):
+    with pytest.raises(CandidateError) as caught:
+        play(source)
+    assert caught.value.status == status
+    assert told in str(caught.value)
+
+
+def test_the_static_check_knows_what_the_rule_half_gives():
+    assert set(static.QUANTITIES) == set(QUANTITIES)
+    assert set(static.OF_THE_BATCH) == set(BEFORE)
+    assert "`rate`" in " ".join(PROBLEM.check(faulty("values, returns)", "values, rate)")))
+    assert PROBLEM.check(faulty("def value_loss", "def valueloss")) == ["`Rule` has no method `value_loss`."]
+
+
+def test_accumulate_is_the_recursion_of_generalised_advantages():
+    batch = Batch(4, 1)
+    x, dones = torch.tensor([[1.0], [2.0], [3.0], [4.0]]), torch.tensor([[0.0], [1.0], [0.0], [0.0]])
+    assert batch.accumulate(x, dones, 0.5).ravel().tolist() == [2.0, 2.0, 5.0, 4.0]
+    assert x.ravel().tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_interquartile_means_are_rliables():
+    chance = np.random.default_rng(0)
+    for count in (5, 8, 10, 13):
+        x = chance.normal(size=count)
+        assert interquartile_mean(x) == pytest.approx(scipy.stats.trim_mean(x, 0.25))
+    scores = chance.normal(1.0, 0.1, size=(10, 3))
+    low, high = interval(scores, 0)
+    assert low < interquartile_mean(scores) < high
+    assert high - low < 0.2
+
+
+def test_racing_stops_what_is_surely_below_random_play_and_rarely_what_is_not():
+    assert hopeless(np.array([-0.5, -0.4, -0.6, -0.5, -0.45]), 2, 5)
+    assert not hopeless(np.array([-0.5, -0.4, -0.6, -0.5, -0.45]), 1, 5)
+    assert not hopeless(np.array([-0.5, 0.4, -0.6, 0.5, 0.1]), 2, 5)
+    chance = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(400):
+        looks = chance.normal(0.0, 0.3, size=(5, 5))
+        wrong += any(hopeless(looks[k], k + 1, 5) for k in range(4))
+    assert wrong / 400 < 0.08  # 0.05 was promised
+
+
+def test_lola_cooperates_more_than_independent_learners_where_it_sees_the_other():
+    selfish, aware = play(IPPO, "dilemma", 0.5), play(PROBLEM.baselines["lola"], "dilemma", 0.5)
+    assert aware["return"][-1] > selfish["return"][-1]
+
+
+def test_a_device_that_is_not_there_is_refused_by_torch_and_cpu_is_the_default():
+    assert play(IPPO, "scissors", device="cpu") == play(IPPO, "scissors")

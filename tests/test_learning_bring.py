@@ -1,0 +1,138 @@
+"""An environment of the user's own: validated, adapted, carried to where the sandbox is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from problems import PROBLEMS, brought
+from problems.brought import BroughtError
+from problems.inprocess import InProcess
+from problems.learning.adapter import Adapted
+from problems.learning.referee import rollout
+from tests.harvest import Harvest
+
+PROBLEM = PROBLEMS["learning"]
+BRING = PROBLEM.bring
+assert BRING is not None
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A folder with the package of a user in it, and nothing of it imported yet."""
+    package = tmp_path / "farm" / "fields"
+    package.mkdir(parents=True)
+    (tmp_path / "farm" / "__init__.py").write_text("")
+    text = (ROOT / "tests" / "harvest.py").read_text()
+    (package / "wheat.py").write_text(text + "\nfrom farm import tools\n")
+    (tmp_path / "farm" / "tools.py").write_text("SCALE = 1\n")
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "farm"]:
+        monkeypatch.delitem(sys.modules, name)
+    return tmp_path
+
+
+def test_a_users_environment_is_measured_packed_and_learnt_elsewhere(shop):
+    game = BRING("farm.fields.wheat:parallel_env(length=10)")
+    assert game.name.startswith("farm.fields.wheat:parallel_env(length=10)@")
+    assert "3 agents" in game.about
+    assert game.data is not None
+    told = json.loads(game.data)
+    assert set(told["files"]) == {"farm/__init__.py", "farm/tools.py", "farm/fields/wheat.py"}
+    assert told["arguments"] == {"length": 10}
+    assert BRING("farm.fields.wheat:parallel_env(length=10)").name == game.name
+    brought.keep(game.name, game.data)
+    assert PROBLEM.pack(game.name) == game.data
+    code = (  # another process in another folder, with nothing but the bytes
+        "import sys, json; from problems.inprocess import InProcess; from problems import PROBLEMS; "
+        "from problems.learning.referee import rollout; p = PROBLEMS['learning']; "
+        "made = rollout(InProcess(p.rule, p.baselines['mappo']), sys.stdin.buffer.read(), "
+        "{**p.smoke_settings, 'seed': 0}); print(json.dumps(made['return']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=game.data, cwd=ROOT, capture_output=True, timeout=170
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(json.loads(done.stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("farm", "package.module:function"),
+        ("barn.door:env", "no module barn"),
+        ("farm.fields.wheat:env", "has no env; it has parallel_env"),
+        ("farm.fields.wheat:parallel_env(lenth=3)", "lenth"),
+        ("farm.fields.wheat:parallel_env(3)", "need names"),
+        ("farm.fields.wheat:parallel_env(length=)", "cannot be read"),
+        ("farm.fields.wheat:strange", "neither pettingzoo.ParallelEnv"),
+        ("farm.fields.wheat:parallel_env(fault='crash')", "the field is on fire"),
+        ("farm.fields.wheat:parallel_env(fault='nan')", "not finite"),
+        ("farm.fields.wheat:parallel_env(fault='mask')", ""),
+        ("farm.fields.wheat:parallel_env(fault='endless')", "not over after"),
+    ],
+)
+def test_a_broken_environment_is_refused_with_its_fault(shop, text, told):
+    with pytest.raises(BroughtError) as caught:
+        BRING(text)
+    assert told in str(caught.value)
+
+
+def test_faults_of_a_module_are_told_with_their_line(shop):
+    (shop / "broken.py").write_text("import numpy\nx = 1 / 0\n")
+    with pytest.raises(BroughtError, match=r"division by zero \(broken.py, line 2"):
+        BRING("broken:env")
+    (shop / "needy.py").write_text("import a_package_that_is_not_there\n")
+    with pytest.raises(BroughtError, match="needs the package a_package_that_is_not_there"):
+        BRING("needy:env")
+
+
+def test_masks_deaths_and_differing_spaces_reach_the_batch():
+    told = {"entry": "tests.harvest:parallel_env", "arguments": {"length": 12}}
+    environment = Adapted(told, 2, np.random.default_rng(0))
+    environment.reset(np.ones(2, bool))
+    assert [agent.actions for agent in environment.agents] == [3, 3, 2]
+    assert [agent.role for agent in environment.agents] == [0, 0, 1]
+    assert environment.observe()[1][0, 3:].tolist() == [0.0, 1.0]  # 4 numbers and a mark, the second reaper
+    two, one, none = np.full(2, 2), np.full(2, 1), np.zeros(2, int)
+    for _ in range(2):
+        step = environment.step([two, one, none])
+        assert not step.dead.any()
+    assert environment.legal()[0].tolist() == [[True, True, False]] * 2
+    step = environment.step([one, one, none])
+    assert step.dead.tolist() == [[True, False, False]] * 2
+    assert environment.acting().tolist() == [[False, True, True]] * 2
+    assert (environment.observe()[0][:, :3] == 0).all()
+    assert environment.legal()[0].tolist() == [[True, False, False]] * 2
+    assert environment.step([none, one, none]).rewards[0, 0] == 0.0
+
+
+@pytest.mark.parametrize("entry", ["pettingzoo.classic.tictactoe_v3:env", "mpe2.simple_tag_v3:env"])
+def test_environments_by_turns_are_learnt(entry):
+    told = {"entry": entry, "arguments": {}, "files": {}}
+    plan = {"iterations": 2, "steps": 12, "copies": 2, "low": 0.0, "high": 1.0, "episodes": 2}
+    settings = {"seeds": 2, "judgements": 1, "scale": 1.0, "seed": 0}
+    candidate = InProcess(PROBLEM.rule, PROBLEM.baselines["ippo"])
+    made = rollout(candidate, json.dumps(told | {"plan": plan}).encode(), settings)
+    assert len(made["return"]) == 1
+    if "tictactoe" in entry:  # zero sum, by turns: the mean over both players
+        assert made["return"] == [0.0]
+
+
+def test_a_parallel_environment_of_pettingzoo_itself(shop):
+    game = BRING("mpe2.simple_spread_v3:parallel_env(max_cycles=10)")
+    assert game.data is not None
+    assert json.loads(game.data)["files"] == {}  # installed, not the user's
+    assert "10 steps an episode" in game.about
+
+
+def test_the_example_passes_its_own_test():
+    from pettingzoo.test import parallel_api_test
+
+    parallel_api_test(Harvest(), num_cycles=50)
