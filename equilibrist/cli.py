@@ -21,6 +21,7 @@ from equilibrist.options import (
     HOME,
     AnalystModel,
     CriticModel,
+    Device,
     Env,
     Evaluations,
     Game,
@@ -86,6 +87,7 @@ def run(
     problem: Annotated[str, typer.Argument(help="What to research, e.g. regret.")],
     game: Game = None,
     env: Env = None,
+    device: Device = "cpu",
     seed: Annotated[
         int, typer.Option(help="Same seed, same machine, embedded researcher: same session.")
     ] = 0,
@@ -122,6 +124,7 @@ def run(
 
     config = Config(
         problem=problem,
+        device=device,
         seed=seed,
         experiments=experiments,
         minutes=minutes,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from equilibrist.options import HOME, Env, Game, Home, Json, emit
+from equilibrist.options import HOME, Device, Env, Game, Home, Json, emit
 
 app = typer.Typer()
 
@@ -32,6 +32,7 @@ def evaluate(
     games: Games = None,
     game: Game = None,
     env: Env = None,
+    device: Device = "cpu",
     horizon: Horizon = None,
     repeats: Repeats = 1,
     sandbox: SandboxName = "auto",
@@ -41,7 +42,7 @@ def evaluate(
     """Judge one program by the path that candidates take."""
     from equilibrist import evaluate as work
 
-    chosen = work.at_horizon(work.find_problem(problem), horizon)
+    chosen = work.on_device(work.at_horizon(work.find_problem(problem), horizon), device, sandbox)
     own = [*(game or ()), *(env or ())]
     names = work.brought(chosen, own) if own else work.choose_games(chosen, wall, games)
     judged = work.evaluate(home, chosen, program, names, sandbox, repeats)
@@ -66,6 +67,7 @@ def table(
     games: Games = None,
     game: Game = None,
     env: Env = None,
+    device: Device = "cpu",
     horizon: Horizon = None,
     repeats: Repeats = 1,
     plot: Annotated[
@@ -80,13 +82,14 @@ def table(
     """Programs side by side on many games. What was run before is read back; Ctrl-C loses nothing."""
     from equilibrist import curves
     from equilibrist import table as work
-    from equilibrist.evaluate import brought
+    from equilibrist.evaluate import brought, on_device
     from equilibrist.tables import Shown, render
 
     for path in plot or ():
         curves.check(path)
     errors = Console(stderr=True, highlight=False)
     made = work.plan(home, problem, programs or (), wall, games, horizon, repeats)
+    made = replace(made, problem=on_device(made.problem, device, sandbox))
     if own := [*(game or ()), *(env or ())]:
         made = replace(made, games=brought(made.problem, own))
     with Shown(errors) as progress:

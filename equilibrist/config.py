@@ -35,6 +35,8 @@ class Config(Record):
     problem: str
     games: tuple[str, ...] = ()
     """Games of the user's own to train on, as ``problems.brought`` names them; empty for the problem's."""
+    device: str = "cpu"
+    """Where the referee computes."""
     seed: int = 0
     experiments: int = Field(default=40, ge=1)
     """Experiments in all; a resumed session counts those it has."""
@@ -79,7 +81,7 @@ class Config(Record):
 
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of a session, whatever the machine and however long it runs."""
-        later = ("games", "arms", "islands", "tune", "text_calls")
+        later = ("games", "device", "arms", "islands", "tune", "text_calls")
         unset = {name for name in later if name not in self._chosen()}
         left_out = {*BUDGETS, "sandbox", "reply_seconds", *unset}
         return self.model_dump(mode="json", exclude=left_out)

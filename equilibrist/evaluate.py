@@ -21,7 +21,7 @@ from memory.events import JournalError
 from memory.journal import Journal
 from memory.records import Result
 from problems import PROBLEMS
-from problems.problem import Problem
+from problems.problem import Problem, tailored
 from sandbox import open_sandbox
 from sandbox.job import Limits, Record
 from tools.evaluation import Evaluator
@@ -91,6 +91,22 @@ def brought(problem: Problem, texts: Sequence[str]) -> tuple[str, ...]:
     """Names of games of the user's own, validated. Raises Usage."""
     say = Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print
     return tuple(game.name for game in bring(problem, texts, say))
+
+
+def on_device(problem: Problem, device: str, sandbox: str) -> Problem:
+    """The problem with its referee on a device. Raises Usage where that cannot be."""
+    kind = device.partition(":")[0]
+    if kind not in problem.devices:
+        raise Usage(f"Problem {problem.name} computes on {' or '.join(problem.devices)}, not on '{device}'.")
+    if kind == "cpu":
+        return problem
+    import torch
+
+    if not torch.cuda.is_available():
+        raise Usage("PyTorch finds no CUDA device here: no driver, or a build of torch for the CPU alone.")
+    if sandbox not in ("bubblewrap", "landlock", "unconfined"):
+        raise Usage("A container sees no GPU. Choose --sandbox bubblewrap or landlock with --device cuda.")
+    return tailored(problem, device=device)
 
 
 def at_horizon(problem: Problem, horizon: str | None) -> Problem:

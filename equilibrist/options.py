@@ -58,6 +58,10 @@ Env = Annotated[
     typer.Option("--env", help="A PettingZoo environment of your own: package.module:function. Repeatable."),
 ]
 
+Device = Annotated[
+    str, typer.Option(help="Where the referee's networks compute, if the problem has any: cpu or cuda.")
+]
+
 
 def roles(model: str | None, proposer: str | None, critic: str | None, analyst: str | None) -> dict[str, Any]:
     """The model of each role: its own, else everybody's."""

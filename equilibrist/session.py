@@ -89,7 +89,7 @@ def conduct(parts: Parts) -> End:
             was in flight has come to rest and is kept.
     """
     journal, config, watch, control = parts.journal, parts.config, parts.watch, parts.control
-    problem = tailored(PROBLEMS[config.problem], config.games)
+    problem = tailored(PROBLEMS[config.problem], config.games, config.device)
     for model in parts.models.values():
         attach(model, control.check_running, watch.writing if watch.live else None)
     allowed = Limits(wall_seconds=problem.seconds, cpu_seconds=problem.seconds)

@@ -18,6 +18,7 @@ from equilibrist import lift, troubles
 from equilibrist.budget import spent_by, total
 from equilibrist.home import session_folders
 from equilibrist.lessons import line as lesson_line
+from equilibrist.racing import spared
 from equilibrist.render import STATUS_STYLE, curve_of, figure, safe
 from memory.archive import Archive, Entry
 from memory.events import JournalError
@@ -145,10 +146,7 @@ def show(
     if wrong := troubles.counts(journal):
         told = ", ".join(f"{count} {safe(name)}" for name, count in wrong.items())
         console.print(Text(f"Went wrong: {told}", style="dim"))
-    if archive.leaderboard:
-        console.print(leaderboard(archive))
-    if arms := lift.rows(archive):
-        console.print(lift.table(arms))
+    _ranking(console, archive)
     best = next((entry for entry in archive.leaderboard if entry.number is not None), None)
     if best is not None:
         program(console, archive, best)
@@ -167,6 +165,15 @@ def _learnt(console: Console, lessons: Sequence[Lesson], every: bool) -> None:
     console.print(Text(title, style="bold"))
     for lesson in shown:
         console.print(lesson_line(lesson), soft_wrap=True)
+
+
+def _ranking(console: Console, archive: Archive) -> None:
+    if archive.leaderboard:
+        console.print(leaderboard(archive))
+    if arms := lift.rows(archive):
+        console.print(lift.table(arms))
+    if steps := spared(archive):
+        console.print(Text(str(steps), style="dim"))
 
 
 def next_steps(session: str, problem: str, best: Entry | None) -> Iterable[str]:
@@ -253,6 +260,7 @@ def summary(journal: Journal, lessons: Sequence[Lesson]) -> dict[str, Any]:
         "state": state(journal),
         **journal.session,
         "cost": cost(journal),
+        "racing": asdict(steps) if (steps := spared(archive)) else None,
         "leaderboard": [_row(entry) for entry in archive.leaderboard],
         "arms": [row.model_dump(mode="json") for row in lift.rows(archive)],
         "experiments": [

@@ -18,7 +18,7 @@ from equilibrist.bring import bring, outlook, restore, store
 from equilibrist.budget import Meter, spent_by, total
 from equilibrist.config import BUDGETS, Config, session_record
 from equilibrist.errors import Failed, Usage
-from equilibrist.evaluate import find_problem
+from equilibrist.evaluate import find_problem, on_device
 from equilibrist.home import find_session, new_session, open_home
 from equilibrist.live import Watch
 from equilibrist.session import Control, Models, Parts, conduct, open_models
@@ -42,7 +42,7 @@ def start(home: Path, config: Config, quiet: bool, games: Sequence[str] = ()) ->
     Returns its name and why it ended. A mistake leaves no session behind.
     """
     home = open_home(home)
-    problem = find_problem(config.problem)
+    problem = on_device(find_problem(config.problem), config.device, config.sandbox)
     models = _can_be_had(home, config)
     brought = _brought(problem, config, games, quiet)
     config = config.model_copy(update={"games": tuple(game.name for game in brought)})

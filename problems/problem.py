@@ -112,13 +112,20 @@ class Problem:
     """(source, title) -> one file, without any import of ours, that others run in their own framework."""
     notation: Callable[[str], Any] | None = None
     """Source -> the rule in mathematical notation (``problems.notation.Notation``)."""
+    devices: tuple[str, ...] = ("cpu",)
+    """Kinds of device that the referee can compute on."""
     bring: Callable[[str], Brought] | None = None
     """Host side: a game of the user's own, as typed, validated; None where only known ones can be played.
     Raises ``problems.brought.BroughtError``."""
 
 
-def tailored(problem: Problem, games: Sequence[str]) -> Problem:
-    """The problem with ``games`` for its train wall and its smoke run; they leave the other walls."""
+def tailored(problem: Problem, games: Sequence[str] = (), device: str = "cpu") -> Problem:
+    """The problem with ``games`` for its train wall and its smoke run, which leave its other walls, and with
+    its referee on another device."""
+    if device != "cpu":
+        moved = {name: {**settings, "device": device} for name, settings in problem.horizons.items()}
+        settings = {**problem.settings, "device": device}
+        problem = replace(problem, settings=settings, horizons=moved)
     if not games:
         return problem
     held_out = {

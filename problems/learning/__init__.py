@@ -59,6 +59,7 @@ PROBLEM = Problem(
         "fresh": {**_SETTINGS, "first": 100},
     },
     seconds=300.0,
+    devices=("cpu", "cuda"),
     referee="problems.learning.referee",
     rule="problems.learning.rule",
     pack=pack,
