@@ -24,7 +24,7 @@ class Spared:
         part = whole / max(1.0, whole + self.taken)
         return (
             f"Racing spared {whole:,.0f} environment steps ({part:.0%} of all): {self.programs} programs "
-            f"were stopped, {self.within:,.0f} steps within an environment, {self.later:,.0f} of those not begun"
+            f"were stopped, {self.within:,.0f} steps within an environment, {self.later:,.0f} before one"
         )
 
 
