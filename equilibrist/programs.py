@@ -45,9 +45,10 @@ def named(home: Path, session: str, program: str) -> Named:
     folder = find_session(home, session)
     journal = Journal.view(folder)
     archive = Archive.of(journal)
-    games = tuple(journal.session.get("config", {}).get("games", ()))
+    config = journal.session.get("config", {})
+    games = tuple(config.get("games", ()))
     restore(folder, games)
-    problem = tailored(find_problem(journal.session["problem"]), games)
+    problem = tailored(find_problem(journal.session["problem"]), games, config.get("device", "cpu"))
 
     def made(name: str, source: str) -> Named:
         return Named(home, folder, problem, name, source)

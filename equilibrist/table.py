@@ -37,12 +37,15 @@ class Cell(Record):
 
     @property
     def exploitability(self) -> list[float]:
-        """At the checkpoints; empty when the run failed or its problem measures something else."""
-        return self.result.curves.get(self.game, {}).get("exploitability", [])
+        """At the checkpoints; empty when the run failed. Where a return is measured, its distance to the
+        reference: 1 less the normalised return."""
+        series = self.result.curves.get(self.game, {})
+        return series.get("exploitability") or [1.0 - value for value in series.get("normalised", [])]
 
     @property
     def iterations(self) -> list[float]:
-        return self.result.curves.get(self.game, {}).get("iterations", [])
+        series = self.result.curves.get(self.game, {})
+        return series.get("iterations") or series.get("steps", [])
 
 
 class Standing(Record):

@@ -11,10 +11,10 @@ import torch
 
 from problems import PROBLEMS
 from problems.inprocess import InProcess
-from problems.learning import check as static
+from problems.learning.check import QUANTITIES as CHECKED
 from problems.learning.race import hopeless
 from problems.learning.referee import rollout
-from problems.learning.rule import BEFORE, QUANTITIES, Batch
+from problems.learning.rule import QUANTITIES, Batch
 from problems.learning.statistics import interquartile_mean, interval
 from problems.problem import CandidateError
 
@@ -45,7 +45,7 @@ def test_ippo_learns_spread_and_the_flipped_rule_is_worse_and_stopped():
     assert learnt["low"][-1] > 0.0  # surely above random play
     lost = play(flipped(IPPO), "spread", 0.5, judgements=4, race=True)
     assert lost["normalised"][-1] < -0.2
-    assert len(lost["normalised"]) < 4
+    assert lost["steps"][-1] == lost["steps"][-2]
     assert lost["spared"][0] > 0
     assert learnt["spared"][0] == 0
     scores = PROBLEM.score({"spread": learnt}), PROBLEM.score({"spread": lost})
@@ -54,9 +54,11 @@ def test_ippo_learns_spread_and_the_flipped_rule_is_worse_and_stopped():
 
 
 @pytest.mark.slow
-def test_ippo_learns_tic_tac_toe_by_exact_exploitability():
-    curve = play(IPPO, "tictactoe", 0.5)["exploitability"]
-    assert curve[-1] < 0.8 < 0.96
+def test_ippo_learns_tic_tac_toe_against_one_who_wins_and_blocks():
+    made = play(IPPO, "tictactoe", 0.5)
+    assert made["normalised"][-1] > 0.15
+    assert made["low"][-1] > 0.0  # surely above random play, which is 0
+    assert 0.0 < made["exploitability"][-1] <= 2.0
 
 
 def test_the_same_seed_gives_the_same_curve_and_another_one_does_not():
@@ -152,7 +154,7 @@ def faulty(change: str, new: str) -> str:
             "value_loss must",
         ),
         (faulty("return self.batch.accumulate(", "return sum("), "error", "sum"),
-        (faulty("errors, dones", "errors[0:1], dones"), "error", ""),
+        (faulty("errors, dones", "errors[0:1], dones"), "invalid", "advantages must return"),
         (faulty("values, returns)", "values, returns, rate)"), "error", "rate"),
     ],
 )
@@ -164,8 +166,7 @@ def test_a_faulty_loss_is_a_result_with_its_reason(source, status, told):
 
 
 def test_the_static_check_knows_what_the_rule_half_gives():
-    assert set(static.QUANTITIES) == set(QUANTITIES)
-    assert set(static.OF_THE_BATCH) == set(BEFORE)
+    assert set(CHECKED) == set(QUANTITIES)
     assert "`rate`" in " ".join(PROBLEM.check(faulty("values, returns)", "values, rate)")))
     assert PROBLEM.check(faulty("def value_loss", "def valueloss")) == ["`Rule` has no method `value_loss`."]
 
@@ -200,9 +201,27 @@ def test_racing_stops_what_is_surely_below_random_play_and_rarely_what_is_not():
     assert wrong / 400 < 0.08  # 0.05 was promised
 
 
-def test_lola_cooperates_more_than_independent_learners_where_it_sees_the_other():
-    selfish, aware = play(IPPO, "dilemma", 0.5), play(PROBLEM.baselines["lola"], "dilemma", 0.5)
-    assert aware["return"][-1] > selfish["return"][-1]
+def test_lolas_term_is_the_gradient_of_what_the_others_step_brings():
+    """In a one-shot game, over all joint actions of uniform players: equation 4.6 of Foerster et al. 2018."""
+    namespace: dict = {}
+    exec(PROBLEM.baselines["lola"], namespace)
+    chance = torch.Generator().manual_seed(0)
+    rows, columns = torch.meshgrid(torch.arange(3), torch.arange(3), indexing="ij")
+    mine, theirs = rows.reshape(1, 9), columns.reshape(1, 9)
+    for _ in range(5):
+        own, other = torch.randn(3, 3, generator=chance), torch.randn(3, 3, generator=chance)
+        rule = namespace["Rule"](Batch(1, 9))
+        uniform, zeros = torch.full((1, 1, 9, 3), 1 / 3), torch.zeros(1, 9)
+        rewards = own[mine, theirs]
+        rule.advantages(rewards, zeros, zeros, zeros, other[mine, theirs][None], uniform, theirs[None])
+        score = torch.nn.functional.one_hot(mine, 3) - 1 / 3
+        made = (rule.shaping.unsqueeze(-1) * score).mean((0, 1))
+        x, y = torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)
+        values = [torch.softmax(x, 0) @ payoff @ torch.softmax(y, 0) for payoff in (own, other)]
+        by_other = torch.autograd.grad(values[0], y, retain_graph=True)[0]
+        step = torch.autograd.grad(values[1], y, create_graph=True)[0]
+        exact = torch.autograd.grad(step @ by_other.detach(), x)[0]
+        assert torch.cosine_similarity(made, exact, 0) > 0.999
 
 
 def test_a_device_that_is_not_there_is_refused_by_torch_and_cpu_is_the_default():

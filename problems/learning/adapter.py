@@ -110,7 +110,7 @@ class Adapted(Environment):
 
     def reset(self, where: np.ndarray) -> None:
         seeds = self.chance.integers(2**31 - 1, size=self.batch)
-        for b in np.flatnonzero(where):
+        for b in map(int, np.flatnonzero(where)):
             made = self.copies[b].reset(seed=int(seeds[b]))
             if self.turns:
                 self._pass_over_the_dead(b)
@@ -144,7 +144,7 @@ class Adapted(Environment):
                 continue
             table = np.zeros((self.batch, space.actions), bool)
             table[:, 0] = True
-            for b in np.flatnonzero(acting[:, i]):
+            for b in map(int, np.flatnonzero(acting[:, i])):
                 table[b] = space.mask(*self._last(b, name))
             out.append(table)
         return out

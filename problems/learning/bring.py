@@ -144,7 +144,7 @@ def _sources(entry: str) -> dict[str, str]:
     root = Path.cwd()
     top = entry.partition(":")[0].partition(".")[0]
     paths = {
-        Path(module.__file__)
+        Path(str(module.__file__))
         for module in list(sys.modules.values())
         if getattr(module, "__file__", None) and str(module.__file__).endswith(".py")
     }

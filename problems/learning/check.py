@@ -4,41 +4,16 @@ from __future__ import annotations
 
 from problems.check import faults
 
-OF_THE_BATCH = (
-    "t",
-    "rewards",
-    "dones",
-    "acting",
-    "old_values",
-    "next_values",
-    "old_central_values",
-    "next_central_values",
-    "actions",
-    "legal",
-    "old_log_probability",
-    "old_policy",
-    "old_log_policy",
-    "others_rewards",
-    "others_policy",
-    "others_actions",
-)
 QUANTITIES = (
-    *OF_THE_BATCH,
-    "epoch",
-    "advantage",
-    "returns",
-    "values",
-    "central_values",
-    "log_probability",
-    "entropy",
-    "divergence",
-    "logits",
-    "policy",
-    "log_policy",
+    *("t", "epoch", "advantage", "returns", "rewards", "dones", "acting"),
+    *("old_values", "next_values", "old_central_values", "next_central_values", "values", "central_values"),
+    *("log_probability", "entropy", "divergence", "logits", "policy", "log_policy"),
+    *("old_log_probability", "old_policy", "old_log_policy", "legal", "actions"),
+    *("others_rewards", "others_policy", "others_actions"),
 )
 METHODS = {
     "__init__": ("batch",),
-    "advantages": OF_THE_BATCH,
+    "advantages": QUANTITIES,
     "policy_loss": QUANTITIES,
     "value_loss": QUANTITIES,
 }

@@ -18,7 +18,9 @@ PLANS: dict[str, Plan] = {
     "dilemma": Plan(partial(matrix.Matrix, payoffs=matrix.DILEMMA, rounds=16), 60, 16, 16, 16.0, 48.0),
     "routing": Plan(matrix.Routing, 40, 16, 16, -64.0, -52.0),
     "tictactoe": Plan(
-        partial(boards.Board, rows=3, columns=3, run=3, falls=False), 80, 27, 16, 0.96, 0.0, "exploitability"
+        partial(boards.Board, rows=3, columns=3, run=3, falls=False),
+        *(80, 27, 16, -0.76, 0.0, "scripts", boards.tactician),
+        tree=True,
     ),
     "spread": Plan(mpe.Spread, 80, 25, 16, -26.2, -17.0),
     "stag_hunt": Plan(partial(matrix.Matrix, payoffs=matrix.STAG_HUNT, rounds=16), 60, 16, 16, 32.0, 64.0),

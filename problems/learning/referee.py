@@ -19,6 +19,8 @@ from problems.problem import CandidateError
 
 BEGIN, LEARN = 0, 1
 """Operations of the candidate."""
+ONCE = ("rewards", "dones", "acting", "alive")
+CRITICS = ("values", "central_values")
 RATE, EPOCHS = 3e-3, 4
 LARGEST = 1e6
 """Size above which a gradient is refused: Adam would forget everything before it."""
@@ -48,12 +50,12 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
             whether to stop a rule that is surely worse than random play; ``device``.
 
     Returns:
-        Equally long series, one number per judgement: ``steps`` in the environment of one seed; ``return``
-        and ``normalised`` (0 random play, 1 the reference), interquartile means over seeds; ``low`` and
-        ``high``, a 95 % bootstrap interval of the latter; ``seed_1`` .. ``seed_S``, each seed's; where it is
-        exact, ``exploitability``, the mean over seeds. And ``planned``, one number: steps of a run to the
-        end,
-        all seeds together; ``spared``: those of them that racing did not take.
+        Equally long series, one number per judgement, the last repeated where racing ended a run: ``steps``
+        in the environment of one seed; ``return`` and ``normalised`` (0 random play, 1 the reference),
+        interquartile means over seeds; ``low`` and ``high``, a 95 % bootstrap interval of the latter;
+        ``seed_1`` .. ``seed_S``, each seed's; where it is exact, ``exploitability``, the mean over seeds.
+        And ``planned``, one number: steps of a run to the end, all seeds together; ``spared``: those of
+        them that racing did not take.
 
     Raises:
         CandidateError: the candidate failed; ``artifact`` holds the series up to there.
@@ -91,7 +93,7 @@ class Training:
         central = bool(self.shared["wants"][0]) and self.environment.centralised
         rate = plan.options.get("rate", RATE)
         self.team = Team(self.agents, self.seeds, rate, settings.get("device", "cpu"), central)
-        self.exact = exact(plan) if plan.measure == "exploitability" else None
+        self.exact = exact(plan) if plan.tree or plan.measure == "exploitability" else None
         self.taken = 0
         whole = self.iterations * self.steps * self.copies * self.count
         self.series: dict[str, list[float]] = {"planned": [whole], "spared": [whole]}
@@ -104,7 +106,14 @@ class Training:
                 scores = self._judge()
                 last = iteration == self.iterations
                 if race and not last and hopeless(scores, len(self.series["steps"]), len(marks)):
+                    self._stay(len(marks))
                     break
+
+    def _stay(self, judgements: int) -> None:
+        """A run that is ended early counts on as it was judged last."""
+        for name, values in self.series.items():
+            if name not in ("planned", "spared"):
+                values += values[-1:] * (judgements - len(values))
 
     def _copy(self, copies: int, stream: int) -> Environment:
         """Copies for every seed, all at their first step."""
@@ -117,22 +126,12 @@ class Training:
         """Hand the candidate its arrays. What an agent is called, and what is played, it is not told."""
         shape = (self.count, self.steps, self.copies)
         arrays: list[tuple[str, str, tuple[int, ...]]] = [("wants", "float64", (1,))]
-        names = (
-            "rewards",
-            "dones",
-            "acting",
-            "alive",
-            "values",
-            "central_values",
-            "old_values",
-            "next_values",
-        )
-        names += ("old_central_values", "next_central_values", "d_values", "d_central_values")
+        steps = [*ONCE, *(f"{when}_{name}" for when in ("old", "next", "d") for name in CRITICS), *CRITICS]
         every = range(len(self.agents))
         for i, agent in enumerate(self.agents):
             width = 2 * agent.actions if agent.continuous else agent.actions
             wide = ("logits", "d_logits", *(() if agent.continuous else ("legal",)))
-            arrays += [(f"{i}.{name}", "float32", shape) for name in names]
+            arrays += [(f"{i}.{name}", "float32", shape) for name in steps]
             arrays += [(f"{i}.{name}", "float32", (*shape, width)) for name in wide]
             actions = (*shape, agent.actions) if agent.continuous else shape
             arrays.append((f"{i}.actions", "float32", actions))
@@ -238,7 +237,7 @@ class Training:
         if self.exact is not None:
             raw = self.exact.exploitability(self.team.policies)
             self._append("exploitability", float(raw.mean()))
-        else:
+        if plan.measure != "exploitability":
             environment = self._copy(plan.episodes, 3)
             raw = judged(environment, self.team, plan, np.random.default_rng([self.seeds[0], 4]))
         scores = (raw - plan.low) / (plan.high - plan.low)

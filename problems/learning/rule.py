@@ -30,8 +30,6 @@ OLD = ("old_log_probability", "old_policy", "old_log_policy", "legal", "actions"
 OTHERS = ("others_rewards", "others_policy", "others_actions")
 QUANTITIES = ("t", "epoch", "advantage", "returns", *ONCE, *LIVE, *POLICY, *OLD, *OTHERS)
 """What a method may ask for, by naming it as a parameter."""
-BEFORE = ("t", *ONCE, "actions", "legal", "old_log_probability", "old_policy", "old_log_policy", *OTHERS)
-"""What ``advantages`` may ask for: it comes before there is an advantage."""
 CENTRAL = frozenset({"central_values", "old_central_values", "next_central_values"})
 ILLEGAL = -1e4
 """Logit of an action that is not legal: its probability is exactly zero."""
@@ -184,11 +182,18 @@ class _Learner:
             self.once |= {f"old_{name}": value for name, value in old.items()}
             if self.wanted & set(OTHERS):
                 self.once |= self._of_others()
-            advantage = self._ask("advantages", self.once)
+            advantage = self._ask("advantages", {**self._now(), **self.once})
             if not isinstance(advantage, torch.Tensor) or advantage.shape != self.once["rewards"].shape:
                 raise Invalid(f"advantages must return a tensor {list(self.once['rewards'].shape)}")
             self.once["advantage"] = advantage.detach()
             self.once["returns"] = self.once["advantage"] + self.once["old_values"]
+
+    def _now(self) -> dict[str, Any]:
+        """What is still as it was, before any learning from the batch; no advantage is known yet."""
+        shape = self.once["rewards"].shape
+        made: dict[str, Any] = self._policy(self.once["old_parameters"], self.wanted)
+        made |= {name: self.once[f"old_{name}"] for name in LIVE}
+        return made | {"epoch": 1, "advantage": torch.zeros(shape), "returns": self.once["old_values"]}
 
     def learn(self) -> None:
         """The losses of one epoch, and their gradients."""
@@ -278,8 +283,7 @@ def _mean(method: str, loss: Any, weight: torch.Tensor) -> torch.Tensor:
 
 def _parameters(rule: Any, method: str) -> list[str]:
     names = list(inspect.signature(getattr(rule, method)).parameters)[1:]
-    allowed = BEFORE if method == "advantages" else QUANTITIES
-    unknown = [name for name in names if name not in allowed]
+    unknown = [name for name in names if name not in QUANTITIES]
     if unknown:
-        raise ValueError(f"{method} asks for {unknown[0]!r}; it may ask for {', '.join(allowed)}")
+        raise ValueError(f"{method} asks for {unknown[0]!r}; it may ask for {', '.join(QUANTITIES)}")
     return names

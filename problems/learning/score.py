@@ -39,9 +39,6 @@ def score(artifacts: Mapping[str, Mapping[str, Any]]) -> Score:
 
 
 def _per_seed(artifact: Mapping[str, Any]) -> np.ndarray:
-    """[S, judgements], those that racing left out filled with the last."""
-    rows = [artifact[name] for name in artifact if name.startswith("seed_")]
-    table = np.clip(np.array(rows, float), WORST, BEST)
-    planned, taken = artifact["planned"][0], artifact["planned"][0] - artifact["spared"][0]
-    missing = round(table.shape[1] * planned / max(taken, 1)) - table.shape[1]
-    return np.concatenate([table, np.repeat(table[:, -1:], max(0, missing), 1)], 1)
+    """[S, judgements]"""
+    rows = [values for name, values in artifact.items() if name.startswith("seed_")]
+    return np.clip(np.array(rows, float), WORST, BEST)

@@ -1,12 +1,10 @@
 """Learning with opponent-learning awareness (Foerster et al. 2018), in the space of the policies' logits.
 
 Besides its own policy gradient an agent ascends what it gains from the step that another agent will take:
-with
-g the gradient of the own return by the other's logits and s the score of the other's action, the term of
-second
-order is the mean of (other's advantage) * (own log-probability) * (s . g) (their equation 4.6). It is
-exact where
-everybody sees the same, as in a repeated matrix game; without others to be seen it is independent PPO.
+with g the gradient of the own return by the other's logits and s the score of the other's action, the term
+of second order is the mean of (other's return) * (own log-probability) * (s . g), their equation 4.6. It is
+exact where everybody always sees the same, as in a one-shot matrix game; without others to be seen it is
+independent PPO.
 """
 
 import torch

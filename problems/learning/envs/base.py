@@ -95,11 +95,12 @@ class Plan:
     """What is worth 1."""
     measure: str = "return"
     """``return``: mean over agents of an episode's return. ``scripts``: mean over teams of the own return
-    when
-    all others follow ``script``. ``exploitability``: exact."""
+    when all others follow ``script``. ``exploitability``: exact."""
     script: Policy | None = None
     episodes: int = 32
     """Per seed and judgement."""
+    tree: bool = False
+    """Whether exploitability is told as well."""
     options: dict[str, Any] = field(default_factory=dict)
     """Of the training: ``rate``, ``epochs``."""
 

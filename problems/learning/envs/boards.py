@@ -4,6 +4,7 @@ theirs."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Board(Environment):
         self.lines = np.array(_lines(rows, columns, run))  # [L, run]
         actions = columns if falls else squares
         self.agents = tuple(Agent(f"player_{i + 1}", 2 * squares, actions, role=i, team=i) for i in range(2))
-        self.board = np.zeros((batch, 2, squares), bool)
+        self.board: Any = np.zeros((batch, 2, squares), bool)
         self.mover = np.zeros(batch, int)
 
     def reset(self, where: np.ndarray) -> None:
@@ -70,7 +71,8 @@ class Board(Environment):
 
     def won(self, own: np.ndarray) -> np.ndarray:
         """[B, squares] -> [B]"""
-        return own[:, self.lines].all(2).any(1)
+        hit: Any = own[:, self.lines].all(2)
+        return np.asarray(hit.any(1))
 
 
 def _lines(rows: int, columns: int, run: int) -> list[list[int]]:
