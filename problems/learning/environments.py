@@ -15,14 +15,14 @@ PLANS: dict[str, Plan] = {
     "scissors": Plan(
         partial(matrix.Matrix, payoffs=matrix.SCISSORS, rounds=1), 60, 1, 64, 1.5, 0.0, "exploitability"
     ),
-    "dilemma": Plan(partial(matrix.Matrix, payoffs=matrix.DILEMMA, rounds=16), 60, 16, 16, 16.0, 48.0),
-    "routing": Plan(matrix.Routing, 40, 16, 16, -64.0, -52.0),
+    "dilemma": Plan(partial(matrix.Matrix, payoffs=matrix.DILEMMA, rounds=16), 40, 16, 16, 16.0, 48.0),
+    "routing": Plan(matrix.Routing, 30, 16, 16, -64.0, -52.0),
     "tictactoe": Plan(
         partial(boards.Board, rows=3, columns=3, run=3, falls=False),
-        *(80, 27, 16, -0.76, 0.0, "scripts", boards.tactician),
+        *(50, 27, 16, -0.76, 0.0, "scripts", boards.tactician),
         tree=True,
     ),
-    "spread": Plan(mpe.Spread, 80, 25, 16, -26.2, -17.0),
+    "spread": Plan(mpe.Spread, 50, 25, 16, -26.2, -17.0),
     "stag_hunt": Plan(partial(matrix.Matrix, payoffs=matrix.STAG_HUNT, rounds=16), 60, 16, 16, 32.0, 64.0),
     "market": Plan(market.Market, 80, 20, 8, 1.99, 3.37),
     "speaker_listener": Plan(mpe.SpeakerListener, 100, 25, 16, -43.1, -10.0),
