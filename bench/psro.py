@@ -1,7 +1,7 @@
 """PSRO side by side with OpenSpiel's ``psro_v2``: ``python -m bench.psro [game] [--seconds 30]``.
 
 Both grow populations against uniform mixtures by exact best responses; psro_v2 estimates each payoff from
-1,000 episodes (its default), ours are exact, and ours measures the exact exploitability in every epoch besides.
+1,000 episodes (its default), ours are exact, and ours measures exact exploitability in every epoch besides.
 Each runs in a process of its own on one thread; times are CPU time, which another's load distorts less.
 """
 
