@@ -16,7 +16,7 @@ def analyse(state: State, bench: Bench) -> State:
     """An analysis, or None when the analyst hands in none."""
     proposal = state["proposal"]
     assert proposal is not None
-    desk = bench.desk(state, draft_of(proposal, state["result"]))
+    desk = bench.desk(state, ROLE, draft_of(proposal, state["result"]))
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
     place = Place(state["number"], ROLE)
     try:

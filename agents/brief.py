@@ -47,7 +47,7 @@ class Brief(Record):
     reason: str
 
 
-def write_brief(
+def write_brief(  # noqa: PLR0913 (each is drawn from, none belongs to another)
     problem: Problem,
     archive: Archive,
     seed: int,
@@ -55,6 +55,7 @@ def write_brief(
     recall: Callable[[str, int], Sequence[Lesson]],
     arm: str = "search",
     islands: int = 1,
+    without_memory: float = WITHOUT_MEMORY,
 ) -> Brief:
     """The brief of experiment ``number``. Deterministic, given what ``recall`` returns.
 
@@ -66,7 +67,7 @@ def write_brief(
     dice = random.Random(f"brief {seed} {number}")
     parent, why_parent = _parent(problem, archive, dice, number, islands)
     inspirations, why_inspirations = _inspirations(archive, parent, dice)
-    memory = dice.random() >= WITHOUT_MEMORY
+    memory = dice.random() >= without_memory
     reasons = [why_parent, *why_inspirations]
     if not memory:
         reasons.append("made without lessons, to measure what they are worth")

@@ -17,7 +17,7 @@ def criticise(state: State, bench: Bench) -> State:
     proposal, past = state["proposal"], state.get("verdicts", ())
     assert proposal is not None
     place = Place(state["number"], ROLE, round=len(past))
-    desk = bench.desk(state, draft_of(proposal))
+    desk = bench.desk(state, ROLE, draft_of(proposal))
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench, desk)
     try:
         verdict = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded, bench.pay)

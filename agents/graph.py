@@ -91,9 +91,10 @@ def brief(state: State, bench: Bench) -> State:
             bench.archive,
             bench.seed,
             number,
-            lambda query, limit: recorded_lessons(bench, number, query, limit),
+            lambda query, limit: recorded_lessons(bench, number, "brief", query, limit),
             bench.arm,
             bench.islands,
+            bench.without_memory,
         )
     }
 

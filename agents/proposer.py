@@ -25,7 +25,7 @@ def propose(state: State, bench: Bench) -> State:
         return {"proposal": handed_in.model_copy(update={"parent_id": parent})}
     previous = state.get("proposal")
     place = Place(state["number"], ROLE, round=len(state.get("verdicts", ())))
-    desk = bench.desk(state, draft_of(previous) if previous else None)
+    desk = bench.desk(state, ROLE, draft_of(previous) if previous else None)
     prompt, brief = texts.system(ROLE, bench.problem), brief_text(state, bench)
     try:
         made = converse(bench.models[ROLE], place, prompt, brief, desk, bench.recorded, bench.pay)
@@ -38,7 +38,7 @@ def propose(state: State, bench: Bench) -> State:
             update={
                 "parent_id": given.parent_id,
                 "inspiration_ids": given.inspiration_ids,
-                "lesson_ids": tuple(lesson.id for lesson in given.lessons),
+                "lesson_ids": tuple(dict.fromkeys([*(x.id for x in given.lessons), *desk.turn.recalled])),
             }
         )
     }

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from typing_extensions import TypedDict
 
-from agents.brief import Brief
+from agents.brief import WITHOUT_MEMORY, Brief
 from agents.conversation import Pay, unmetered
-from memory.archive import Archive
+from memory.archive import Archive, Entry
 from memory.records import Analysis, Experiment, Lesson, Proposal, Result, Verdict
 from problems.problem import Problem
 from tools.desk import Desk, Draft, Turn
@@ -35,6 +37,10 @@ class State(TypedDict, total=False):
 
 def _unwatched(number: int, stage: str) -> None:
     pass
+
+
+def _unknown(name: str) -> Entry | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -65,15 +71,19 @@ class Bench:
     """Parts of the archive that evolve apart."""
     hand: str = "human"
     """Who handed in the program that an experiment is given."""
+    without_memory: float = WITHOUT_MEMORY
+    """Share of the experiments that see no lessons, so that the effect of memory can be measured."""
+    earlier: Callable[[str], Entry | None] = _unknown
+    """The program of an earlier session's experiment, named as lessons name their evidence."""
     stage: Callable[[int, str], None] = _unwatched
     """Told the number of the experiment and the node that begins."""
 
-    def desk(self, state: State, draft: Draft | None = None) -> Desk:
+    def desk(self, state: State, role: str, draft: Draft | None = None) -> Desk:
         """A fresh turn's desk. What was recalled once in an experiment is recalled the same again."""
         number = state["number"]
 
         def recall(query: str, limit: int) -> list[Lesson]:
-            return recorded_lessons(self, number, query, limit)
+            return recorded_lessons(self, number, role, query, limit)
 
         memory_is_used = "brief" not in state or state["brief"].memory
         return Desk(
@@ -84,17 +94,37 @@ class Bench:
             evaluate=self.evaluate,
             experiment=number,
             turn=Turn(drafts={draft.program_id: draft} if draft else {}),
+            earlier=partial(recorded_program, self, number) if memory_is_used else _unknown,
         )
 
 
-def recorded_lessons(bench: Bench, number: int, query: str, limit: int) -> list[Lesson]:
-    """Recall through the journal: the memory may have grown when an experiment is resumed."""
+def recorded_program(bench: Bench, number: int, name: str) -> Entry | None:
+    """A program of an earlier session through the journal: that session may be gone on resume."""
+    found = bench.recorded("opened", f"{number} {name}", lambda: opened(number, name, bench.earlier(name)))
+    program = found["program"]
+    if not program:
+        return None
+    result, better = Result.model_validate(program["result"]), tuple(program["improved_by"])
+    return Entry(**{**program, "result": result, "improved_by": better})
+
+
+def opened(number: int, name: str, entry: Entry | None) -> dict[str, Any]:
+    if entry is None:
+        return {"experiment": number, "name": name, "program": None}
+    shown = {**vars(entry), "result": entry.result.model_dump(mode="json")}
+    return {"experiment": number, "name": name, "program": shown}
+
+
+def recorded_lessons(bench: Bench, number: int, role: str, query: str, limit: int) -> list[Lesson]:
+    """Recall through the journal: the memory may have grown when an experiment is resumed. The event says
+    which role was shown which lessons (``brief``: those that the proposer's brief holds)."""
     asked = hashlib.sha256(query.encode(errors="surrogatepass")).hexdigest()[:24]
     found = bench.recorded(
         "recall",
-        f"{number} {limit} {asked}",
+        f"{number} {role} {limit} {asked}",
         lambda: {
             "experiment": number,
+            "role": role,
             "query": query,
             "lessons": [lesson.model_dump(mode="json") for lesson in bench.recall(query, limit)],
         },

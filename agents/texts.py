@@ -20,13 +20,13 @@ HYPOTHESIS_SHOWN = 300
 
 
 @cache
-def _prompt(role: str) -> str:
+def prompt(role: str) -> str:
     return (Path(__file__).parent / "prompts" / f"{role}.md").read_text(encoding="utf-8")
 
 
 def system(role: str, problem: Problem) -> str:
     """The role's prompt with the problem's statement."""
-    return f"{_prompt(role).rstrip()}\n\n# The problem: {problem.name}\n\n{problem.statement.strip()}\n"
+    return f"{prompt(role).rstrip()}\n\n# The problem: {problem.name}\n\n{problem.statement.strip()}\n"
 
 
 def message(head: dict[str, Any], *parts: str) -> str:

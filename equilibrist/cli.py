@@ -22,12 +22,14 @@ from equilibrist.options import (
     AnalystModel,
     CriticModel,
     Device,
+    Embeddings,
     Env,
     Evaluations,
     Game,
     GpuSeconds,
     Home,
     Json,
+    MemoryUrl,
     Minutes,
     Model,
     ProposerModel,
@@ -37,6 +39,7 @@ from equilibrist.options import (
     TextCalls,
     Tokens,
     Usd,
+    WithoutMemory,
     emit,
     roles,
 )
@@ -67,7 +70,7 @@ def main() -> None:
         app()
     except (Usage, BroughtError) as error:
         _fail(str(error), 2)
-    except (Failed, JournalError, SandboxError) as error:
+    except (Failed, JournalError, SandboxError, ConnectionError) as error:
         _fail(str(error), 1)
     except Interrupted as error:
         _fail(str(error), 130)
@@ -115,6 +118,9 @@ def run(
     reply_seconds: ReplySeconds = 300.0,
     text_calls: TextCalls = False,
     approve: Annotated[bool, typer.Option(help="Ask a person before each evaluation.")] = False,
+    without_memory: WithoutMemory = 0.2,
+    memory_url: MemoryUrl = None,
+    embeddings: Embeddings = "",
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -137,6 +143,9 @@ def run(
         parallel=parallel,
         sandbox=sandbox,
         approve=approve,
+        without_memory=without_memory,
+        memory_url=memory_url,
+        embeddings=embeddings,
         reply_tokens=reply_tokens,
         reply_seconds=reply_seconds,
         gpu_seconds=gpu_seconds,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
+from agents.brief import WITHOUT_MEMORY
 from problems import PROBLEMS
 from sandbox.job import Record
 
@@ -56,6 +57,12 @@ class Config(Record):
     """A model, or several with weights: ``a:2,b:1``."""
     critic: str = "genetic"
     analyst: str = "genetic"
+    without_memory: float = Field(default=WITHOUT_MEMORY, ge=0, le=1)
+    """Share of the experiments that see no lessons, so that the effect of memory can be measured."""
+    embeddings: str = ""
+    """Embeddings model at the environment's endpoint; the built-in embedder if empty."""
+    memory_url: str | None = None
+    """Chroma server by which a team shares lessons: taken in before a session begins, given when it ends."""
     approve: bool = False
     """Whether a person decides on every program before it is evaluated."""
     minutes: float | None = Field(default=None, gt=0)
@@ -81,9 +88,9 @@ class Config(Record):
 
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of a session, whatever the machine and however long it runs."""
-        later = ("games", "device", "arms", "islands", "tune", "text_calls")
-        unset = {name for name in later if name not in self._chosen()}
-        left_out = {*BUDGETS, "sandbox", "reply_seconds", *unset}
+        later = {"games", "device", "arms", "islands", "tune", "text_calls", "without_memory", "embeddings"}
+        unset = later - self._chosen()
+        left_out = {*BUDGETS, "sandbox", "reply_seconds", "memory_url", *unset}
         return self.model_dump(mode="json", exclude=left_out)
 
 

@@ -57,6 +57,31 @@ Env = Annotated[
     list[str] | None,
     typer.Option("--env", help="A PettingZoo environment of your own: package.module:function. Repeatable."),
 ]
+Embeddings = Annotated[
+    str,
+    typer.Option(
+        help="Embeddings model at OPENAI_BASE_URL; the built-in embedder if left out.",
+        envvar="EQUILIBRIST_EMBEDDINGS",
+        rich_help_panel="Memory",
+    ),
+]
+MemoryUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="Chroma server to share lessons over, http://host:port.",
+        envvar="EQUILIBRIST_MEMORY_URL",
+        rich_help_panel="Memory",
+    ),
+]
+WithoutMemory = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share of experiments without lessons, for 'memory lift'.",
+        rich_help_panel="Memory",
+    ),
+]
 
 Device = Annotated[
     str, typer.Option(help="Where the referee's networks compute, if the problem has any: cpu or cuda.")

@@ -112,6 +112,8 @@ def conduct(parts: Parts) -> End:
         evaluate=partial(evaluator.evaluate, games=problem.walls["train"], bar=bar),
         seed=config.seed,
         pay=control.meter.pay,
+        without_memory=config.without_memory,
+        earlier=parts.memory.experiment,
         stage=watch.stage,
         approve=partial(_approval, control, watch) if config.approve else None,
     )

@@ -23,7 +23,7 @@ from equilibrist.home import find_session, new_session, open_home
 from equilibrist.live import Watch
 from equilibrist.session import Control, Models, Parts, conduct, open_models
 from equilibrist.steer import Inbox
-from memory.embedder import Cached, Embedder, local_embedder
+from memory.embedder import Embedder, open_embedder
 from memory.gathering import take_snapshot
 from memory.journal import Journal
 from memory.lessons import run_identity
@@ -48,6 +48,9 @@ def start(home: Path, config: Config, quiet: bool, games: Sequence[str] = ()) ->
     config = config.model_copy(update={"games": tuple(game.name for game in brought)})
     with _watched(config, quiet) as (watch, sandbox):
         run = run_identity(config.problem, config.seed, config.identity())
+        if config.memory_url:
+            with Library(home, _embedder(home, config.embeddings), config.memory_url) as library:
+                watch.say(f"{library.pull()} new lessons from {config.memory_url}, in quarantine")
         snapshot = take_snapshot(home, run).model_dump(mode="json")
         folder = new_session(home, config.problem)
         store(folder, brought)
@@ -123,12 +126,12 @@ def _watched(config: Config, quiet: bool) -> Iterator[tuple[Watch, Sandbox]]:
 
 
 def open_memory(home: Path, journal: Journal) -> Memory:
-    """The session's memory, with the embedder that needs no download."""
-    return Memory(home, journal, _embedder(home))
+    """The session's memory, with the embedder that it began with."""
+    return Memory(home, journal, _embedder(home, journal.session["config"].get("embeddings", "")))
 
 
-def _embedder(home: Path) -> Embedder:
-    return Cached(local_embedder(), home / "memory" / "vectors")
+def _embedder(home: Path, model: str) -> Embedder:
+    return open_embedder(model, home / "memory" / "vectors")
 
 
 def _conduct(
@@ -151,7 +154,7 @@ def _conduct(
         journal.append("ended", reason=reason, message=str(error))
         raise Failed(f"{error} Go on later with: equilibrist resume {journal.folder.name}") from None
     journal.append("ended", reason=reason)
-    with Library(home, _embedder(home)) as library:
+    with Library(home, _embedder(home, config.embeddings), config.memory_url) as library:
         library.sync()
     return reason
 

@@ -28,6 +28,8 @@ class Entry:
     parent_id: str | None = None
     hypothesis: str = ""
     operator: str = ""
+    improved_by: tuple[str, ...] = ()
+    """For a program of an earlier session: what came of it and scored higher there, best first."""
 
 
 @dataclass(frozen=True)

@@ -77,30 +77,25 @@ class Index:
             kept = json.dumps({**state, "records": len(wanted)})
             self._lessons.modify(metadata={**(self._lessons.metadata or {}), self._laboratory: kept})
 
-    def near(
-        self, vector: np.ndarray, k: int, where: Mapping[str, str], names: Sequence[str]
-    ) -> list[tuple[Lesson, np.ndarray]]:
-        """The ``k`` nearest lessons and up to 30 for each word of ``names`` that their text contains.
-
-        ``where``: metadata that must be equal (problem, kind, status, session).
-        """
-        clauses = [{field: value} for field, value in where.items()]
-        only: Any = None if not clauses else clauses[0] if len(clauses) == 1 else {"$and": clauses}
+    def near(self, vectors: np.ndarray, k: int, names: Sequence[str]) -> list[tuple[Lesson, np.ndarray]]:
+        """The ``k`` nearest lessons to each vector, and up to 30 for each word of ``names`` in a text."""
         found: dict[str, tuple[Lesson, np.ndarray]] = {}
         with _damage():
             count = self._lessons.count()
             if count == 0:
                 return []
             answer = self._lessons.query(
-                query_embeddings=[vector],
+                query_embeddings=list(vectors),
                 n_results=min(k, count),
-                where=only,
                 include=["metadatas", "embeddings"],
             )
-            rows = list(zip(answer["metadatas"][0], answer["embeddings"][0], strict=True))
+            rows = [
+                pair
+                for some, others in zip(answer["metadatas"], answer["embeddings"], strict=True)
+                for pair in zip(some, others, strict=True)
+            ]
             for name in names:
                 more = self._lessons.get(
-                    where=only,
                     where_document={"$contains": name},
                     limit=30,
                     include=["metadatas", "embeddings"],

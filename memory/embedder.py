@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import re
 import threading
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -144,18 +146,35 @@ class Endpoint:
     note = ""
 
     def __init__(self, model: str, base_url: str | None = None) -> None:
+        """Asks nothing yet. Raises ConnectionError when the key is missing."""
         from langchain_openai import OpenAIEmbeddings
 
         self.name = f"endpoint:{model}"
+        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        host = urlsplit(base_url or "").hostname or ""
+        if not key and host not in ("localhost", "127.0.0.1", "::1"):
+            raise ConnectionError(
+                f"The embeddings model {model!r} needs a key: set OPENAI_API_KEY (and OPENAI_BASE_URL for an "
+                "endpoint other than OpenAI's), or leave --embeddings out for the built-in embedder."
+            )
         # Other servers than OpenAI's take text, not OpenAI's token numbers.
-        self._client = OpenAIEmbeddings(model=model, base_url=base_url, check_embedding_ctx_length=False)
+        self._client = OpenAIEmbeddings(
+            model=model,
+            base_url=base_url,
+            api_key=key or "none",  # type: ignore[arg-type]
+            check_embedding_ctx_length=False,
+        )
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        rows = np.array(self._client.embed_documents(list(texts)), np.float32)
-        if len(rows) != len(texts) or not np.isfinite(rows).all():
-            raise ValueError(
-                f"{self.name} answered with {len(rows)} vectors for {len(texts)} texts, or not with numbers"
-            )
+        """Raises ConnectionError when the endpoint does not answer, or not with a vector per text."""
+        shown = [text[:_START].encode(errors="replace").decode() or " " for text in texts]
+        try:
+            rows = np.array(self._client.embed_documents(shown), np.float32)
+        except Exception as error:  # openai's, httpx's, and whatever a body that is none makes of itself
+            raise ConnectionError(f"{self.name} gives no vectors: {type(error).__name__}: {error}") from None
+        if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
+            raise ConnectionError(f"{self.name} answered {len(texts)} texts with no vector for each")
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
@@ -178,6 +197,12 @@ class Cached:
 def local_embedder() -> Embedder:
     """MiniLM, or Words (see its note) where the wheel is missing."""
     return MiniLM() if MiniLM.installed() else Words()
+
+
+def open_embedder(model: str, folder: Path) -> Cached:
+    """The embedder of that name at the environment's endpoint, the built-in one if empty, with its vectors
+    kept in the folder. Raises ConnectionError when the endpoint's key is missing."""
+    return Cached(Endpoint(model) if model else local_embedder(), folder)
 
 
 def _slot(word: str) -> int:

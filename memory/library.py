@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,14 +19,19 @@ from pydantic import ValidationError
 
 from memory.chroma import Index, IndexDamaged, open_index, remove_index
 from memory.embedder import Embedder
+from memory.events import Event
 from memory.gathering import gather, progress
 from memory.journal import Journal, JournalError, read_session
-from memory.lessons import NEAR, added, clean, cleaned, fold, relation
-from memory.ranking import TRUST, Recalled, Shelf, choose, usefulness
+from memory.lessons import NEAR, added, clean, cleaned, fold, group, relation
+from memory.ranking import TRUST, Recalled, Shelf, choose, parts, usefulness
 from memory.records import Lesson, LessonDraft
+from memory.tidying import principles, useless
 from sandbox.job import Record
 
+LINE_LIMIT = 1_000_000
+"""Characters of a line of an import; a lesson of ours has a few thousand."""
 _CANDIDATES = 64
+_ID = re.compile(r"[0-9a-f]{12}")
 
 
 class Filter(Record):
@@ -52,6 +57,15 @@ class Filter(Record):
 
 
 _EQUAL = ("problem", "kind", "status", "session")
+_COLUMNS = (*_EQUAL, "created")
+
+
+class Tidied(Record):
+    merged: tuple[tuple[str, str], ...]
+    """(merged, into) ids."""
+    principles: tuple[str, ...]
+    """Ids of those that were drawn."""
+    retired: tuple[str, ...]
 
 
 class Library:
@@ -61,6 +75,10 @@ class Library:
         self._home, self._embedder, self._url = home, embedder, url
         self._folder = home / "memory" / "chroma"
         self._index: Index | None = None
+        self._indexed: dict[str, list[int]] = {}
+        """How far the journals had come when the index was last seen to hold them."""
+        self._mirror: _Mirror | None = None
+        self._mirrored: dict[str, list[int]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -72,28 +90,32 @@ class Library:
         if self._index is not None:
             self._index.close()
             self._index = None
+            self._indexed = {}
 
     def lessons(self) -> dict[str, Lesson]:
         """Every lesson by id, retired ones too, from the journals."""
         return fold(gather(self._home))
 
+    def related(self, lessons: Iterable[Lesson]) -> dict[str, Lesson]:
+        """Those lessons by id and the ones that they refer to; reads the journals only if there are any."""
+        found = {lesson.id: lesson for lesson in lessons}
+        wanted = {name for x in found.values() for name in (*x.against, *x.sources)} - found.keys()
+        known = self.lessons() if wanted else {}
+        return found | {name: known[name] for name in wanted if name in known}
+
     def query(self, question: str, k: int = 8, only: Filter | None = None) -> list[Recalled]:
         """Lessons that answer a question, best first; none when memory knows nothing of it."""
         only = only or Filter()
-        vector = self._embedder.embed([question])[0]
-        found = [pair for pair in self._candidates(question, vector, only) if only.admits(pair[0])]
-        if not found:
-            return []
-        lessons = [lesson for lesson, _ in found]
-        shelf = Shelf(len(vector))
-        shelf.add([(lesson.id, lesson.text) for lesson in lessons], np.stack([row for _, row in found]))
-        use = usefulness(np.array([x.shown for x in lessons]), np.array([x.helped for x in lessons]))
-        trust = np.array([TRUST[lesson.status] or 0.5 for lesson in lessons])
-        ranked = shelf.rank(question, vector, trust * use)
-        rows = [
-            (lessons[r], shelf.vectors[r], cosine, matched, float(use[r])) for r, cosine, matched in ranked
-        ]
-        return choose(rows, only.games, k)
+        vectors = self._embedder.embed(parts(question))
+        index = self._opened() if only == Filter() or self._url else None
+        if index is not None:
+            try:
+                k_near = _CANDIDATES if only == Filter() else 8 * _CANDIDATES
+                found = index.near(vectors, k_near, _names(question))
+                return _Mirror([x for x in found if only.admits(x[0])]).rank(question, vectors, k, only)
+            except IndexDamaged:
+                self._rebuilt()  # for the next question; this one is answered from the journals
+        return self._whole().rank(question, vectors, k, only)
 
     def add(self, problem: str, draft: LessonDraft) -> str:
         """A person's lesson; returns its id. It waits in quarantine for two experiments to agree."""
@@ -123,9 +145,41 @@ class Library:
             else:
                 kept.append(lesson)
                 shelf.add([(lesson.id, lesson.text)], vector)
-        reason = "worded alike"
+        reason = "worded alike, and no number, name or negation differs"
         self._write([("lesson_merged", {"id": a, "into": b, "reason": reason}) for a, b in merged])
         return merged
+
+    def tidy(self) -> Tidied:
+        """Merge near-duplicates, draw principles from several lessons, retire what those supersede and what
+        has proved useless. Every step is an event with its reason; a second time does nothing."""
+        merged = self.merge_duplicates()
+        known = self.lessons()
+        events: list[tuple[str, dict[str, Any]]] = []
+        drawn = principles(known.values())
+        for made in drawn:
+            data = added(made.problem, cleaned(made.draft), None, session="", against=list(made.against))
+            events.append(("lesson_added", data))
+            for name in made.against:
+                events += self._counter(known[name], data["id"])
+            reason = {"reason": f"superseded by {data['id']}, which rests on more experiments"}
+            events += [("lesson_retired", {"id": name, **reason}) for name in made.supersedes]
+        retired = useless(known)
+        events += [("lesson_retired", {"id": name, "reason": why}) for name, why in retired.items()]
+        self._write(events)
+        born = [data["id"] for kind, data in events if kind == "lesson_added"]
+        return Tidied(merged=tuple(merged), principles=tuple(born), retired=tuple(retired))
+
+    def history(self, lesson: str) -> list[Event]:
+        """The events that made a lesson what it is, oldest first."""
+        return group(gather(self._home)).get(lesson, [])
+
+    def _counter(self, lesson: Lesson, principle: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """A lesson's experiments as evidence against a principle."""
+        for event in self.history(lesson.id):
+            evidence = event.data.get("evidence")
+            if evidence and event.kind in ("lesson_added", "lesson_supported"):
+                reason = {"reason": f"disagrees: {lesson.text}", "by": lesson.id}
+                yield "lesson_contradicted", {"id": principle, "evidence": evidence, **reason}
 
     def export(self) -> Iterator[str]:
         """One lesson per line, as JSON."""
@@ -139,12 +193,14 @@ class Library:
         """
         lessons = []
         for number, line in enumerate(lines, 1):
+            if len(line) > LINE_LIMIT:
+                raise ValueError(f"line {number} is no lesson: it has more than {LINE_LIMIT:,} characters")
             try:
                 lessons += [Lesson.model_validate_json(line)] if line.strip() else []
             except ValidationError as error:
                 fault = error.errors()[0]
                 where = ".".join(map(str, fault["loc"]))
-                raise ValueError(f"line {number} is no lesson: {where} {fault['msg']}") from None
+                raise ValueError(f"line {number} is no lesson: {clean(where, 100)} {fault['msg']}") from None
         return self._take_in(lessons)
 
     def pull(self) -> int:
@@ -170,8 +226,10 @@ class Library:
             draft = LessonDraft(
                 text=lesson.text, kind=lesson.kind, games=lesson.games, observation=_claims(lesson)
             )
-            data = added(clean(lesson.problem, 200), cleaned(draft), None, session="", against=[])
-            if data["id"] not in known and data["text"]:
+            against = [name for name in lesson.against[:20] if _ID.fullmatch(name)]
+            problem = " ".join(clean(lesson.problem, 200).split())
+            data = added(problem, cleaned(draft), None, session="", against=against)
+            if data["id"] not in known and data["text"] and problem:
                 events.setdefault(data["id"], ("lesson_added", data))
         self._write(list(events.values()))
         return len(events)
@@ -194,21 +252,15 @@ class Library:
                     raise
         return str(read_session(folder).get("laboratory", "home"))
 
-    def _candidates(self, question: str, vector: np.ndarray, only: Filter) -> list[tuple[Lesson, np.ndarray]]:
-        """More than enough from the index; everything when there is none or the filter needs it."""
-        index = None if only.status == "retired" or only.games or only.since else self._opened()
-        if index is not None:
-            where = {name: getattr(only, name) for name in _EQUAL if getattr(only, name)}
-            try:
-                return index.near(vector, _CANDIDATES, where, _names(question))
-            except IndexDamaged:
-                self._rebuilt()  # for the next question; this one is answered from the journals
-        lessons = [lesson for lesson in self.lessons().values() if only.admits(lesson)]
-        return (
-            list(zip(lessons, self._embedder.embed([x.text for x in lessons]), strict=True))
-            if lessons
-            else []
-        )
+    def _whole(self) -> _Mirror:
+        """Every lesson with its vector, from the journals; kept until they grow."""
+        now = progress(self._home, self._mirrored)
+        if self._mirror is None or not _same_events(now, self._mirrored):
+            lessons = list(self.lessons().values())
+            vectors = list(self._embedder.embed([lesson.text for lesson in lessons])) if lessons else []
+            self._mirror = _Mirror(list(zip(lessons, vectors, strict=True)))
+        self._mirrored = now
+        return self._mirror
 
     def _opened(self) -> Index | None:
         """The index, up to date; None while another process has it or where it cannot be written."""
@@ -235,12 +287,59 @@ class Library:
         return open_index(self._folder, self._embedder.name, self._laboratory(), self._url)
 
     def _refresh(self, index: Index) -> None:
-        state = index.state.get("journals", {})
+        state = self._indexed or index.state.get("journals", {})
         now = progress(self._home, state)
-        if state and {name: n for name, (_, n) in now.items()} == {name: n for name, (_, n) in state.items()}:
+        if state and _same_events(now, state):
+            self._indexed = now
             return
         lessons = [lesson for lesson in self.lessons().values() if lesson.status != "retired"]
         index.sync(lessons, self._embedder.embed, {"journals": now})
+        self._indexed = now
+
+
+class _Mirror:
+    """Lessons and their vectors in this process: any filter, exact ranking."""
+
+    def __init__(self, found: Sequence[tuple[Lesson, np.ndarray]]) -> None:
+        self.lessons = [lesson for lesson, _ in found]
+        if found:
+            self._shelf = Shelf(len(found[0][1]))
+            self._shelf.add([(x.id, x.text) for x in self.lessons], np.stack([row for _, row in found]))
+        self._use = usefulness(
+            np.array([x.shown for x in self.lessons]), np.array([x.helped for x in self.lessons])
+        )
+        self._trust = np.array([TRUST[lesson.status] or 0.5 for lesson in self.lessons])
+        self._columns = {name: np.array([getattr(x, name) for x in self.lessons], str) for name in _COLUMNS}
+
+    def rank(self, question: str, vectors: np.ndarray, k: int, only: Filter) -> list[Recalled]:
+        admitted = self._admitted(only)
+        if not admitted.any():
+            return []
+        ranked = self._shelf.rank(question, vectors, self._trust * self._use * admitted)
+        rows = [
+            (self.lessons[r], self._shelf.vectors[r], cosine, matched, float(self._use[r]))
+            for r, cosine, matched in ranked
+        ]
+        return choose(rows, only.games, k)
+
+    def _admitted(self, only: Filter) -> np.ndarray:
+        """[lessons] of bool: ``only.admits``, column by column."""
+        admitted = np.ones(len(self.lessons), bool)
+        for name in _EQUAL:
+            if wanted := getattr(only, name):
+                admitted &= self._columns[name] == wanted
+        if not only.status:
+            admitted &= self._columns["status"] != "retired"
+        if only.since:
+            admitted &= self._columns["created"] >= only.since
+        if only.games:
+            for row in np.flatnonzero(admitted):
+                admitted[row] = not set(only.games).isdisjoint(self.lessons[row].games)
+        return admitted
+
+
+def _same_events(one: Mapping[str, list[int]], other: Mapping[str, list[int]]) -> bool:
+    return {name: n for name, (_, n) in one.items()} == {name: n for name, (_, n) in other.items()}
 
 
 def _names(question: str) -> list[str]:

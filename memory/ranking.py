@@ -1,6 +1,6 @@
 """Which lessons matter for a question: meaning, words, evidence, past usefulness and variety, in one score.
 
-    score = (0.75 cosine + 0.25 words) x trust x use x place
+    score = (cosine + words, weighted) x trust x use x place
 
 *words* is the share of the question's words that the lesson contains, weighted by rarity; *trust* follows
 the lesson's status; *use* the share of proposals it helped, shrunk to the average of all; *place* its games.
@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from memory.lexicon import words
 from memory.records import Lesson, LessonStatus
 
 TRUST: Mapping[LessonStatus, float] = {
@@ -25,19 +26,21 @@ TRUST: Mapping[LessonStatus, float] = {
     "contradicted": 0.7,
     "retired": 0.0,
 }
+COSINE, WORDS = 0.65, 0.35
+"""Weights of meaning and of shared words in the relevance."""
 LEAST = 0.17
 """Relevance below which a lesson has nothing to do with the question: in 12 paraphrased questions the
 right lesson had 0.18 to 0.60, in 8 questions about other matters the nearest had 0.06 to 0.17."""
 _POOL = 64
+_NAME = re.compile(r"[\d_]")
+_NAMED = 2.0
+"""Weight of a name from a program or a number (``liars_dice5``), which nobody says by chance."""
+_LONG, _PARTS = 200, 12
+"""Characters beyond which a question is taken apart, and the most sentences looked at."""
 _PRIOR = 4.0
 """Showings that the average usefulness counts for when a lesson's own is estimated."""
-_VARIETY = 0.3
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+\+?")
-"""Chinese and Japanese are written without spaces: there a character counts as a word."""
-_COMMON = frozenset(
-    "a an and are as at be by can do does for from has have how if in is it its of on or our should than "
-    "that the then there this to was we what when where which why will with".split()
-)
+_ALIKE, _VARIETY = 0.55, 0.6
+"""Cosine to a chosen lesson from which one counts for less, and by how much for the very same."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Recalled:
     score: float
     why: str
     """The parts of the score, for a person or an agent."""
+
+
+def parts(question: str) -> list[str]:
+    """A question, and its sentences when it is long: what matters must not drown in what surrounds it."""
+    if len(question) <= _LONG:
+        return [question]
+    sentences = [part.strip() for part in re.split(r"(?<=[.!?;。！？])\s*|,? (?:and|which is) ", question)]
+    return [question, *list(dict.fromkeys(part for part in sentences if len(part) > 20))[:_PARTS]]
 
 
 class Shelf:
@@ -85,9 +96,10 @@ class Shelf:
         order = np.argsort(-cosines, kind="stable")
         return [self.ids[rows[i]] for i in order if cosines[i] >= least]
 
-    def rank(self, question: str, vector: np.ndarray, factor: np.ndarray) -> list[tuple[int, float, float]]:
+    def rank(self, question: str, vectors: np.ndarray, factor: np.ndarray) -> list[tuple[int, float, float]]:
         """The rows that come into question, as (row, cosine, words).
 
+        ``vectors`` [parts, dimensions]: of the question's parts (``parts``); the nearest one counts.
         ``factor`` [rows, or fewer: later rows count as 0] multiplies the relevance; 0 hides a row. The
         result depends on the rows not hidden alone, however many others there are.
         """
@@ -96,10 +108,11 @@ class Shelf:
         known = factor > 0
         for word, weight in self._rarity(words(question), known).items():
             matched[self._holding(word)] += weight
-        rough = np.where(known, (0.75 * (self.vectors @ vector) + 0.25 * matched) * factor, -np.inf)
+        near = np.max([self.vectors @ vector for vector in vectors], axis=0)
+        rough = np.where(known, (COSINE * near + WORDS * matched) * factor, -np.inf)
         least = np.partition(rough, -_POOL)[-_POOL] if len(rough) > _POOL else -np.inf
         rows = np.flatnonzero((rough >= least) & known)
-        cosines = self._exact(rows, vector)
+        cosines = np.max([self._exact(rows, vector) for vector in vectors], axis=0)
         return [(int(r), round(float(c), 6), float(matched[r])) for r, c in zip(rows, cosines, strict=True)]
 
     def _exact(self, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -115,7 +128,10 @@ class Shelf:
         """Weight of the question's words that some lesson has; all of its words together weigh 1."""
         total = int(known.sum())
         counts = {w: np.count_nonzero(known[self._holding(w)]) for w in sorted(asked)}
-        weights = {w: math.log(1.0 + total / (1.0 + n)) for w, n in counts.items()}
+        weights = {
+            w: math.log(1.0 + total / (1.0 + n)) * (2.0 if _NAME.search(w) else 1.0)
+            for w, n in counts.items()
+        }
         whole = sum(weights.values()) or 1.0
         return {w: weight / whole for w, weight in weights.items() if w in self._postings}
 
@@ -134,7 +150,7 @@ def choose(
     """The best ``k`` that are not alike, from (lesson, vector, cosine, words, use)."""
     scored: list[tuple[Recalled, np.ndarray]] = []
     for lesson, vector, cosine, matched, use in found:
-        relevance = 0.75 * max(cosine, 0.0) + 0.25 * matched
+        relevance = COSINE * max(cosine, 0.0) + WORDS * matched
         if relevance >= LEAST:
             score = relevance * TRUST[lesson.status] * use * _place(lesson, games)
             scored.append((Recalled(lesson, round(score, 6), _why(lesson, cosine, matched)), vector))
@@ -142,31 +158,23 @@ def choose(
     scored = scored[: 4 * k]
     chosen: list[tuple[Recalled, np.ndarray]] = []
     while scored and len(chosen) < k:
-        value = _marginal([vector for _, vector in chosen])
-        best = max(scored, key=lambda pair: value(pair[0].score, pair[1]))
+        best = max(scored, key=lambda pair: (_marginal(pair, chosen), pair[0].score, pair[0].lesson.id))
         scored = [pair for pair in scored if pair is not best]
         chosen.append(best)
     return [recalled for recalled, _ in chosen]
 
 
-def words(text: str) -> frozenset[str]:
-    """Words by which a lesson can be found, endings cut."""
-    return frozenset(_stem(word) for word in _WORD.findall(text.casefold()) if word not in _COMMON)
-
-
-def _stem(word: str) -> str:
-    for ending in ("ing", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) > len(ending) + 3:
-            return word.removesuffix(ending)
-    return word
-
-
-def _marginal(chosen: list[np.ndarray]) -> Callable[[float, np.ndarray], float]:
-    def value(score: float, vector: np.ndarray) -> float:
-        alike = max((float((other * vector).sum(dtype=np.float64)) for other in chosen), default=0.0)
-        return round((1.0 - _VARIETY) * score - _VARIETY * alike, 6)
-
-    return value
+def _marginal(pair: tuple[Recalled, np.ndarray], chosen: Sequence[tuple[Recalled, np.ndarray]]) -> float:
+    """The score, less for what is like something chosen already. The other side of a contradiction is not."""
+    recalled, vector = pair
+    lesson = recalled.lesson
+    alike = [
+        float((other * vector).sum(dtype=np.float64))
+        for one, other in chosen
+        if one.lesson.id not in lesson.against and lesson.id not in one.lesson.against
+    ]
+    excess = (max(alike, default=0.0) - _ALIKE) / (1.0 - _ALIKE)
+    return round(recalled.score * (1.0 - _VARIETY * min(1.0, max(0.0, excess))), 6)
 
 
 def _place(lesson: Lesson, games: Sequence[str]) -> float:

@@ -17,14 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from memory.archive import Archive, Entry
 from memory.embedder import Embedder
 from memory.events import Event
 from memory.gathering import Snapshot, digest, gather
-from memory.journal import Journal
+from memory.journal import Journal, JournalError
 from memory.lessons import NEAR, Evidence, Life, Links, added, cleaned, group, live, relation
-from memory.ranking import TRUST, Recalled, Shelf, choose, usefulness
+from memory.ranking import TRUST, Recalled, Shelf, choose, parts, usefulness
 from memory.records import Experiment, Lesson, LessonDraft
 
+LINE = 3
+"""Descendants that an earlier session's program is said to have been improved by."""
 _VIEWS = 8
 """Views kept: concurrent iterations look at a few moments in turn."""
 
@@ -60,10 +63,17 @@ class Memory:
                 "The journals that this session's memory came from were changed or removed since it "
                 "began: from here on it may decide differently than it would have"
             )
+        self._home, self._snapshot = home, snapshot
+        self._archives: dict[str, Archive] = {}
+        self._last_of = _last_numbers(events)
         self._past = events
         self._past_groups = group(events)
         folded = (live(name, of_name) for name, of_name in self._past_groups.items())
-        self._base = {x.id: x for x in folded if x is not None and x.problem == self.problem}
+        of_problem = {x.id: x for x in folded if x is not None and x.problem == self.problem}
+        # A rerun's memory lacks what its first run learnt, so it must lack the principles drawn from that.
+        self._base = {
+            name: x for name, x in of_problem.items() if not x.sources or set(x.sources) & of_problem.keys()
+        }
         own = (event for event in journal.events() if event.kind.startswith("lesson_"))
         self._own = sorted(own, key=_number)
         self._regroup()
@@ -77,17 +87,46 @@ class Memory:
     ) -> list[Recalled]:
         """At most ``k`` lessons that matter, best first; from this session only those of experiments up to
         ``upto`` (all of them if None)."""
-        vector = self._embedder.embed([query])[0]
+        vectors = self._embedder.embed(parts(query))
         with self._guard:
             view = self._look(self._latest() if upto is None else upto)
             use = usefulness(view.shown, view.helped)
-            found = self._shelf.rank(query, vector, view.trust * use)
+            found = self._shelf.rank(query, vectors, view.trust * use)
             known = ChainMap(view.changed, self._base)
             rows = [
                 (known[self._shelf.ids[row]], self._shelf.vectors[row], cosine, matched, float(use[row]))
                 for row, cosine, matched in found
             ]
         return choose(rows, games, k)
+
+    def experiment(self, name: str) -> Entry | None:
+        """The program of an experiment that the snapshot knows of (``session/number``), its parent named in
+        the same way; None for any other name, or when that session is gone."""
+        session, _, number = name.rpartition("/")
+        with self._guard:
+            if f"sessions/{session}" not in self._snapshot.journals:
+                return None
+            if session not in self._archives:
+                try:
+                    self._archives[session] = Archive.of(Journal.view(self._home / "sessions" / session))
+                except JournalError:
+                    return None
+            archive = self._archives[session]
+        entry, last = archive.named(f"#{number}"), self._last_of.get(session, 0)
+        if entry is None or entry.number is None or entry.number > last:
+            return None
+        parent = archive.parent(entry.program_id)
+        before = f"{session}/{parent.number}" if parent and parent.number else entry.parent_id
+        below = {x.program_id: x for x in archive.descendants(entry.program_id) if (x.number or 0) <= last}
+        better = [
+            f"{session}/{ranked.number}"
+            for ranked in archive.leaderboard
+            if ranked.program_id in below and (ranked.result.score or 0.0) > (entry.result.score or 0.0)
+        ]
+        bare = entry.result.model_copy(update={"curves": {}, "output": ""})
+        return replace(
+            entry, name=name, number=None, parent_id=before, result=bare, improved_by=tuple(better[:LINE])
+        )
 
     def lessons(self, upto: int | None = None) -> dict[str, Lesson]:
         """All lessons of the problem by id, as of then."""
@@ -128,6 +167,7 @@ class Memory:
         same, opposite = self._compare(draft, known)
         against = [name for name in (*draft.contradicts, *opposite) if name in known]
         speaks = {"evidence": evidence.model_dump(mode="json")}
+        draft = draft.model_copy(update={"sources": tuple(name for name in draft.sources if name in known)})
         data = added(self.problem, draft, evidence, session=self._journal.folder.name, against=against)
         own = same or data["id"]
         for name in [x for x in draft.supports if x in known and x != own]:
@@ -225,6 +265,17 @@ class Memory:
 def _number(event: Event) -> int:
     """Of its experiment; a session's lesson events come in this order."""
     return int(event.data["number"])
+
+
+def _last_numbers(events: Iterable[Event]) -> dict[str, int]:
+    """Session -> its last experiment that a lesson names as evidence."""
+    found: dict[str, int] = {}
+    for event in events:
+        evidence = event.data.get("evidence") or {}
+        session, _, number = str(evidence.get("experiment", "")).rpartition("/")
+        if number.isdigit():
+            found[session] = max(int(number), found.get(session, 0))
+    return found
 
 
 def _born(events: Iterable[Event]) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,7 @@ TOY = '''class Learner:
 
 def donors(but: str) -> list[Donor]:
     known = [Donor(name, program) for name, program in PROGRAMS.items() if name != but]
-    return [*known, Donor("#1", BETTER, PROGRAMS["cfr_plus"])]
+    return [*known, Donor("#1", BETTER, PROGRAMS["cfr_plus"], lead=0.2)]
 
 
 def smoke(source: str) -> str:

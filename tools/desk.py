@@ -37,6 +37,7 @@ class Draft:
     parent_id: str | None = None
     hypothesis: str = ""
     operator: str = ""
+    improved_by: tuple[str, ...] = ()
 
 
 Program = Entry | Draft
@@ -55,6 +56,12 @@ class Turn:
     submission: Submission | None = None
     ablation: Ablation | None = None
     """The one that the analyst asked for."""
+    recalled: list[str] = field(default_factory=list)
+    """Ids of the lessons that the role asked for and was given, in order."""
+
+
+def _unknown(name: str) -> Entry | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -69,14 +76,19 @@ class Desk:
     turn: Turn
     evaluate: Callable[[str], Result] = _nowhere
     """Source -> what the train games say; for the analyst's ablation."""
+    earlier: Callable[[str], Entry | None] = _unknown
+    """The program of an earlier session's experiment, named as lessons name their evidence."""
 
     def find(self, name: str) -> Program:
         """A program by its id or, a baseline or experiment, by its name. Raises Refusal."""
         archive = self.archive
         program = self.turn.drafts.get(name) or archive.entries.get(name) or archive.named(name)
+        if program is None and "/" in name:
+            program = self.earlier(name)
         if program is None:
             raise Refusal(
-                f"There is no program {name!r}. Ids are 12 hex digits, as the brief and the tools give them."
+                f"There is no program {name!r}. Ids are 12 hex digits, as the brief and the tools give them; "
+                "an experiment behind a lesson is named as the lesson names it."
             )
         return program
 

@@ -18,7 +18,10 @@ KIN = 32
 OUTPUT_SHOWN = 2000
 """Characters of a program's own output that a role is shown."""
 
-ProgramId = Annotated[str, "Id of a program (12 hex digits), or the name of a baseline."]
+ProgramId = Annotated[
+    str,
+    "Id of a program (12 hex digits), name of a baseline, or an experiment that a lesson names as evidence.",
+]
 Source = Annotated[str, "Full source text of the program, or the id of a program."]
 Limit = Annotated[int, "How many at most."]
 
@@ -43,7 +46,8 @@ def list_programs(desk: Desk, limit: Limit = 20) -> dict[str, Any]:
 def read_program(desk: Desk, program_id: ProgramId) -> dict[str, Any]:
     """A program's source, hypothesis and scores."""
     program = desk.find(program_id)
-    return {**summary(program), "source": program.source}
+    later = {"improved_by": list(program.improved_by)} if program.improved_by else {}
+    return {**summary(program), **later, "source": program.source}
 
 
 def read_curves(desk: Desk, program_id: ProgramId) -> dict[str, Any]:

@@ -78,6 +78,7 @@ OPERATORS = {
         recombination.take_statement, 0.6, "crossover of statements", ("crossover of stat",)
     ),
     "borrow": Operator(recombination.borrow, 1.0, "a borrowed improvement", ("borrowed",)),
+    "recollect": Operator(recombination.recollect, 60.0, "a remembered improvement", ("remembered",)),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from random import Random
 from typing import Any
@@ -14,6 +14,7 @@ from agents.genetic.dialogue import Call, Dialogue
 from agents.genetic.interface import observe
 from agents.genetic.operators import OPERATORS
 from agents.genetic.program import Program, parsed
+from agents.genetic.render import ancestors_of
 from agents.genetic.scene import Donor
 from agents.genetic.variation import Variation, identity, vary
 from memory.records import program_id
@@ -22,6 +23,10 @@ LISTED = 200
 """Programs asked for, so that the statistics of the operators are complete."""
 FURTHER = 2
 """Programs read beside the inspirations, for their material."""
+REMEMBERED = 8
+"""Programs of earlier sessions read, behind lessons that tell of a gain."""
+SMALL_GAIN = 0.05
+"""Added to every gain, so that the last small steps of a good line are remembered too."""
 ATTEMPTS = 6
 """Drafts tried before the best of them is handed in anyway."""
 FRESH = 3
@@ -39,8 +44,8 @@ MENDING = {
 
 def propose(dialogue: Dialogue) -> tuple[str, list[Call]]:
     """The next reply: reading first, then drafts that are checked and tried, then the submission."""
-    for title, calls in (("Reading.", _first(dialogue)), ("Reading on.", _further(dialogue))):
-        missing = dialogue.missing(calls)
+    for title, reading in READING:
+        missing = dialogue.missing(reading(dialogue))
         if missing:
             return title, missing
     tried = dialogue.asked("check_program")
@@ -131,7 +136,58 @@ def _further(dialogue: Dialogue) -> list[Call]:
     weights = [0.9**rank for rank in range(len(others))]
     donors += [random.choices(others, weights)[0] for _ in range(FURTHER)] if others else []
     ids = [*donors, *(known[name].get("parent_id") for name in donors if name in known)]
-    return [Call("read_program", {"program_id": name}) for name in dict.fromkeys(ids) if name]
+    calls = [Call("read_program", {"program_id": name}) for name in dict.fromkeys(ids) if name]
+    parent = dialogue.program(brief["parent_id"]) or {}
+    program = parsed(str(parent.get("source", "")))
+    start = " and ".join(ancestors_of(program)) if program else ""
+    query = f"Starting from {start or parent.get('name')}: what raised the score?"
+    return [*calls, Call("recall_lessons", {"query": query, "limit": 20})]
+
+
+def _remembered(dialogue: Dialogue) -> list[Call]:
+    """Programs of earlier sessions behind lessons that tell of a gain, the larger the likelier."""
+    told = [x for answer in dialogue.of("recall_lessons") for x in answer.result.get("lessons", [])]
+    gains: dict[str, float] = {}
+    for lesson in [*dialogue.brief.get("lessons", []), *told]:
+        effect, evidence = lesson.get("effect") or 0.0, [x for x in lesson["supported_by"] if "/" in x]
+        if effect > 0 and evidence and lesson["status"] in ("quarantined", "supported"):
+            gains[evidence[0]] = effect + SMALL_GAIN
+    random, chosen = dialogue.random("remembered"), list[str]()
+    while gains and len(chosen) < REMEMBERED:
+        chosen += random.choices(list(gains), list(gains.values()))
+        gains.pop(chosen[-1])
+    return [Call("read_program", {"program_id": name}) for name in chosen]
+
+
+def _became(dialogue: Dialogue) -> list[Call]:
+    """The best that came of those programs."""
+    read = _read(dialogue, _remembered(dialogue))
+    return [_reading(name) for name in dict.fromkeys(x for p in read for x in p.get("improved_by", ())[:1])]
+
+
+def _origins(dialogue: Dialogue) -> list[Call]:
+    """What all those programs improved on."""
+    read = _read(dialogue, [*_remembered(dialogue), *_became(dialogue)])
+    return [_reading(name) for name in dict.fromkeys(p["parent_id"] for p in read) if name]
+
+
+def _read(dialogue: Dialogue, calls: Sequence[Call]) -> list[Mapping[str, Any]]:
+    """The programs that these calls read, as far as they were answered."""
+    chosen = {call.arguments["program_id"] for call in calls}
+    return [x.result for x in dialogue.of("read_program") if x.arguments["program_id"] in chosen]
+
+
+def _reading(name: str) -> Call:
+    return Call("read_program", {"program_id": name})
+
+
+READING: tuple[tuple[str, Callable[[Dialogue], list[Call]]], ...] = (
+    ("Reading.", _first),
+    ("Reading on.", _further),
+    ("What did earlier sessions find?", _remembered),
+    ("What came of that?", _became),
+    ("What did all that improve on?", _origins),
+)
 
 
 def _is_sound(dialogue: Dialogue, attempt: int) -> bool:
@@ -161,12 +217,14 @@ def _made(material: str, statement: str) -> Variation:
     """One variation. A pure function: the cache saves work that the replies of one turn share."""
     seed, attempt, failed, brief, sources, listed = json.loads(material)
     random = Random(f"{seed} draft {attempt} {json.dumps(brief, sort_keys=True)}")
-    programs = {name: program for name, (_, source, _) in sources.items() if (program := parsed(source))}
+    programs = {name: program for name, (_, source, *_) in sources.items() if (program := parsed(source))}
     base = programs[brief.get("draft_id") or brief["parent_id"]]
     donors = _donors(brief, sources, programs)
     weights = operator_weights(listed, brief.get("lessons", []), random)
+    if not any(donor.lead > 0 and donor.parent for donor in donors):
+        weights["recollect"] = 0.0
     objections = " ".join(map(str, brief.get("objections", []))).lower()
-    taken = {identity(program) for program in programs.values()}
+    taken = {identity(x) for name, x in programs.items() if not _is_earlier(sources[name][0])}
     interface = observe(list(programs.values()), statement)
     for chosen in (_mended(weights, objections, failed), weights):
         made = vary(base, donors, random, chosen, taken, interface)
@@ -175,18 +233,24 @@ def _made(material: str, statement: str) -> Variation:
     raise ValueError(f"No operator finds a place in the program {brief['parent_id']}.")
 
 
-def _sources(dialogue: Dialogue) -> dict[str, tuple[str, str, str | None]]:
-    """Programs that were read: id -> (name, source, parent that it improved on)."""
-    known = {
-        p["program_id"]: p for p in [*_listed(dialogue), *(a.result for a in dialogue.of("read_program"))]
-    }
+def _is_earlier(name: str) -> bool:
+    """Is it the name of an earlier session's experiment?"""
+    return "/" in name
+
+
+def _sources(dialogue: Dialogue) -> dict[str, tuple[str, str, str | None, float | None]]:
+    """Programs that were read: id -> (name, source, id of the parent that it improved on, score)."""
+    seen = [*_listed(dialogue), *(answer.result for answer in dialogue.of("read_program"))]
+    known = {p["program_id"]: p for p in seen} | {p["name"]: p for p in seen if p.get("name")}
     found = {}
     for answer in dialogue.of("read_program"):
-        program = answer.result
-        before = known.get(program.get("parent_id") or "", {}).get("score")
-        better = before is not None and program.get("score") is not None and program["score"] > before
+        program, score = answer.result, answer.result.get("score")
+        parent = known.get(program.get("parent_id") or "", {})
+        before = parent.get("score")
+        better = before is not None and score is not None and score > before
         name = str(program.get("name") or program["program_id"])
-        found[program["program_id"]] = (name, program["source"], program["parent_id"] if better else None)
+        origin = parent["program_id"] if better else None
+        found[program["program_id"]] = (name, program["source"], origin, score)
     return found
 
 
@@ -194,9 +258,16 @@ def _donors(
     brief: Mapping[str, Any], sources: Mapping[str, Sequence[Any]], programs: Mapping[str, Program]
 ) -> list[Donor]:
     own = (brief["parent_id"], brief.get("draft_id"))
+    bar = sources[brief["parent_id"]][3]
+    known = bar is not None
     return [
-        Donor(name, programs[key], programs.get(parent) if parent else None)
-        for key, (name, _, parent) in sources.items()
+        Donor(
+            name,
+            programs[key],
+            programs.get(parent) if parent else None,
+            lead=max(0.0, score - bar) if known and score is not None and _is_earlier(name) else 0.0,
+        )
+        for key, (name, _, parent, score) in sources.items()
         if key not in own and key in programs
     ]
 

@@ -97,7 +97,36 @@ def take_statement(scene: Scene) -> Change | None:
 
 def borrow(scene: Scene) -> Change | None:
     """Apply what made another program better than its parent: a three-way merge of statements."""
-    donor = scene.pick([donor for donor in scene.donors if donor.parent is not None])
+    return _apply_improvement(scene, scene.pick([x for x in scene.donors if x.parent is not None]))
+
+
+def recollect(scene: Scene) -> Change | None:
+    """Take up what an earlier session found, the further ahead the likelier: its last improvement, or all
+    of the rule where that does not fit."""
+    donors = [x for x in scene.donors if x.parent is not None and x.lead > 0]
+    if not donors:
+        return None
+    donor = scene.random.choices(donors, [x.lead for x in donors])[0]
+    merged = _apply_improvement(scene, donor) if scene.random.random() < 0.5 else None
+    return merged or _take_up(scene, donor)
+
+
+def _take_up(scene: Scene, donor: Donor) -> Change | None:
+    """Every method of another rule in the place of ours, with what it needs."""
+    graft = _Graft(scene.program, donor.program)
+    own = scene.program.rules
+    taken = [name for name, x in donor.program.rules.items() if name in own and not _same(x, own[name])]
+    for name in taken:
+        graft.method(name)
+    if not taken:
+        return None
+    names = ", ".join(f"`{name}`" for name in taken)
+    return Change(
+        f"taking up {names} of {donor.name}", "go on from where an earlier session came", donor.name
+    )
+
+
+def _apply_improvement(scene: Scene, donor: Donor | None) -> Change | None:
     if donor is None or donor.parent is None:
         return None
     merged = []

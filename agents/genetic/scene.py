@@ -35,6 +35,9 @@ class Donor:
     program: Program
     parent: Program | None = None
     """The program that the donor improved on, if both are known and it did."""
+    lead: float = 0.0
+    """For a program of an earlier session, of which a lesson told: its score less that of the program to be
+    changed; 0 unless it is better."""
 
 
 @dataclass

@@ -73,6 +73,8 @@ def vary(
 def _apply(scene: Scene, steps: int, weights: Mapping[str, float]) -> tuple[list[str], list[Change]]:
     """Different operators in a row; tuning comes first, so that it does not touch fresh constants."""
     drawn = {scene.random.choices(list(weights), list(weights.values()))[0] for _ in range(steps)}
+    if "recollect" in drawn:  # what was found to work is taken up as it was
+        drawn = {"recollect"}
     order = sorted(drawn, key=list(OPERATORS).index)
     names: list[str] = []
     changes: list[Change] = []
