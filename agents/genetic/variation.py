@@ -53,10 +53,12 @@ def vary(
     if interface is None:
         interface = observe([parent, *[donor.program for donor in donors]])
     taken = {*taken, identity(parent)}
-    for _ in range(TRIES):
+    others = {name: weight for name, weight in weights.items() if name != "recollect"}
+    for attempt in range(TRIES):
         program = parent.copy()
         widen(program, interface)
-        names, changes = _apply(Scene(program, random, donors), random.choice(STEPS), weights)
+        chosen = weights if attempt < TRIES // 4 or not any(others.values()) else others
+        names, changes = _apply(Scene(program, random, donors), random.choice(STEPS), chosen)
         if not changes:
             continue
         simplify(program)
