@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from equilibrist.options import HOME, Home
+from equilibrist.options import HOME, Home, Json, SessionName, emit
 
 app = typer.Typer()
 
@@ -25,3 +26,24 @@ def serve(
 
     console = Console(highlight=False)
     answer(home, host, port, lambda line: console.print(line, markup=False, soft_wrap=True))
+
+
+@app.command()
+def report(
+    session: SessionName = "last",
+    out: Annotated[
+        Path | None, typer.Option(help="A folder; report-SESSION in this one if left out.")
+    ] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """A session as one self-contained HTML file, and as Markdown with figures."""
+    from equilibrist.home import find_session
+    from equilibrist.report.write import report as write
+
+    name = find_session(home, session).name
+    page, plain = write(home, name, out or Path(f"report-{name}"))
+    if as_json:
+        emit({"session": name, "html": str(page), "markdown": str(plain)})
+    else:
+        Console(highlight=False).print(f"{page}\n{plain}", markup=False, soft_wrap=True)

@@ -45,6 +45,8 @@ class Row:
     """Score less the parent's, where both are complete."""
     operator: str
     author: str
+    arm: str
+    """``search``, or the control arm that it belongs to."""
     hypothesis: str
     games: dict[str, float]
     lessons_in: tuple[str, ...]
@@ -281,6 +283,7 @@ def _experiment(event: Event, known: dict[str, Row]) -> Row:
         gain=(score or 0.0) - (parent.score or 0.0) if complete and parent and parent.complete else None,
         operator=str(proposal.get("operator") or ""),
         author=str(brief.get("author") or ""),
+        arm=str(brief.get("arm") or "search"),
         hypothesis=str(proposal.get("hypothesis") or "")[:400],
         games={str(game): float(value) for game, value in result.get("games", {}).items()},
         lessons_in=tuple(dict.fromkeys([*shown, *(proposal.get("lesson_ids") or ())])),
@@ -307,6 +310,7 @@ def _baseline(event: Event) -> Row:
         gain=None,
         operator="baseline",
         author="",
+        arm="",
         hypothesis="",
         games=games,
         lessons_in=(),

@@ -11,11 +11,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from equilibrist.lessons import SURE
+from equilibrist.reading import charts, listing, text
 from equilibrist.reading.laboratory import Laboratory
 from equilibrist.reading.story import turns
 from equilibrist.reading.view import Row, SessionView
 from equilibrist.render import span, sparkline
-from equilibrist.web import charts, listing, search, text
+from equilibrist.web import search
 
 PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -12,8 +12,8 @@ import uvicorn
 
 from equilibrist.errors import Failed
 from equilibrist.home import open_home
+from equilibrist.reading import charts
 from equilibrist.reading.laboratory import Laboratory
-from equilibrist.web import charts
 from equilibrist.web.app import LOOPBACK, make_app, new_token
 
 GRACE = 2

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from equilibrist.reading.svg import INK, inline
 from equilibrist.reading.view import Cost, Row
 from equilibrist.render import STATUS_STYLE, safe
-from equilibrist.web.svg import INK, inline
 from memory.records import Result
 
 _LOCK = threading.Lock()

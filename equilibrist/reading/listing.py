@@ -73,19 +73,20 @@ def exemplars(view: SessionView) -> list[Row]:
 
 
 def arms(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Experiments by who made them and whether they were shown lessons; empty where there is one arm only."""
-    groups: dict[tuple[str, bool], list[Row]] = {}
+    """Experiments by control arm, author, and whether they were shown lessons; empty where all are alike."""
+    groups: dict[tuple[str, str, bool], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.author or "unknown", bool(row.lessons_in)), []).append(row)
+        groups.setdefault((row.arm, row.author or "unknown", bool(row.lessons_in)), []).append(row)
     if len(groups) < 2:
         return []
-    return [_arm(author, shown, members) for (author, shown), members in sorted(groups.items())]
+    return [_arm(name, author, shown, part) for (name, author, shown), part in sorted(groups.items())]
 
 
-def _arm(author: str, shown: bool, rows: Sequence[Row]) -> dict[str, Any]:
+def _arm(name: str, author: str, shown: bool, rows: Sequence[Row]) -> dict[str, Any]:
     gains = [row.gain for row in rows if row.gain is not None]
     scores = [row.score for row in rows if row.complete and row.score is not None]
     return {
+        "arm": name,
         "author": author,
         "lessons": shown,
         "count": len(rows),

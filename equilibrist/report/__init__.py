@@ -1,0 +1,1 @@
+"""``equilibrist report``: a session as one self-contained page, and as Markdown with figures."""
