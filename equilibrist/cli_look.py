@@ -47,3 +47,27 @@ def report(
         emit({"session": name, "html": str(page), "markdown": str(plain)})
     else:
         Console(highlight=False).print(f"{page}\n{plain}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def convert(
+    session: SessionName,
+    to: Annotated[str, typer.Argument(help="openai, inspect, tensorboard, mlflow or otel.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A file or folder; named after the session if left out.")
+    ] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """A session for other tools: transcripts, metrics, traces."""
+    from equilibrist.exports import convert as write
+    from equilibrist.home import find_session
+    from equilibrist.reading.view import SessionView
+
+    view = SessionView(find_session(home, session))
+    view.refresh()
+    where = write(view, to, out)
+    if as_json:
+        emit({"session": view.name, "format": to, "out": where})
+    else:
+        Console(highlight=False).print(where, markup=False, soft_wrap=True)

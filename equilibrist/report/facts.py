@@ -136,7 +136,7 @@ def _operators(rows: Sequence[Row]) -> list[dict[str, Any]]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.operator or row.author or "unknown", []).append(row)
-    made = []
+    made: list[dict[str, Any]] = []
     for name, part in groups.items():
         gains = [row.gain for row in part if row.gain is not None]
         improved = sum(gain > 0 for gain in gains)
