@@ -6,7 +6,7 @@ BIN := .venv/bin
 MIRROR = $(shell apt-get indextargets --format '$$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' \
 	2>/dev/null | head -n 1)
 
-.PHONY: run test setup image base clean
+.PHONY: run test bench setup image base clean
 
 run: .venv/ready
 	$(BIN)/equilibrist run regret
@@ -16,6 +16,10 @@ test: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# Everything beside its peers, in one run: half an hour. QUICK=1: a few minutes. LiteEFG: pip install '.[bench]'
+bench: .venv/ready
+	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 setup: .venv/ready
 

@@ -1,0 +1,128 @@
+"""What is measured of Equilibrist; each function in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from typing import Any
+
+from bench.measure import quietest, sustained
+from problems.games.layout import arrange
+from problems.games.tables import from_bytes
+from problems.inprocess import InProcess
+from problems.regret import PROBLEM, referee
+from problems.regret.batch import widened
+
+TRAIN = PROBLEM.walls["train"]
+PAPERS = {"checkpoints": list(range(10, 1001, 10)), "alternating": True}
+"""1000 iterations, exact exploitability every 10, as in Li et al. 2026."""
+IDLE = """
+class Rule:
+    def __init__(self, infosets):
+        self.policy = infosets.uniform()
+
+    def accumulate_average(self):
+        pass
+
+    def accumulate_regret(self):
+        pass
+
+    def next_policy(self):
+        return self.policy
+
+    def average_policy(self):
+        return self.policy
+"""
+
+
+def _table(game: str, source: str) -> Any:
+    return referee._Table(InProcess(PROBLEM.rule, source), arrange(from_bytes(PROBLEM.pack(game)), 1))
+
+
+def iteration(game: str, rule: str, iterations: int, seconds: float) -> dict[str, float]:
+    """CPU seconds of an alternating iteration, rule in eager PyTorch, no wall; and of NashConv."""
+    table = _table(game, PROBLEM.baselines[rule])
+    table.play(3, True)
+    each, calls = sustained(lambda: table.play(1, True), iterations, seconds)
+    nash_conv = quietest(lambda: table._exploitability(table.state), 0.05)
+    return {"iteration": each, "iterations": calls, "nash_conv": nash_conv}
+
+
+def training(rule: str) -> dict[str, float]:
+    """The paper's training set in this process, everything after the imports: CPU and wall seconds."""
+    games = {game: PROBLEM.pack(game) for game in TRAIN}
+    source = PROBLEM.baselines[rule]
+    referee.rollout(
+        InProcess(PROBLEM.rule, source), games["kuhn3"], {"checkpoints": [3], "alternating": True, "seed": 0}
+    )
+    cpu, wall = [], []
+    for seed in range(3):
+        started, ticked = time.process_time(), time.monotonic()
+        for game in games.values():
+            referee.rollout(InProcess(PROBLEM.rule, source), game, {**PAPERS, "seed": seed})
+        cpu.append(time.process_time() - started)
+        wall.append(time.monotonic() - ticked)
+    return {"cpu": min(cpu), "wall": min(wall)}
+
+
+def walled(rule: str) -> dict[str, Any]:
+    """The same with referee and candidate apart, in the sandbox that a session would take; and a crossing.
+
+    A crossing is what one request and its answer add: a long run less a short one of a rule that does nothing,
+    less the same in one process.
+    """
+    from sandbox import open_sandbox
+    from sandbox.job import Job
+
+    def job(source: str, game: str, settings: dict[str, Any]) -> Job:
+        return Job(problem=PROBLEM.name, program=source, game=game, settings=settings, seed=1)
+
+    said: list[str] = []
+    with open_sandbox("auto", slots=1, say=said.append) as box:
+
+        def seconds(source: str, game: str, settings: dict[str, Any]) -> float:
+            started = time.monotonic()
+            outcome = box.run(job(source, game, settings))
+            if outcome.status != "ok":
+                raise RuntimeError(f"{game}: {outcome.status}, {outcome.message}")
+            return time.monotonic() - started
+
+        source = PROBLEM.baselines[rule]
+        seconds(source, "kuhn3", {"checkpoints": [3], "alternating": True})
+        sets = [sum(seconds(source, game, PAPERS) for game in TRAIN) for _ in range(3)]
+        short, long = ({"checkpoints": [n], "alternating": True} for n in (1000, 11_000))
+        apart = min(seconds(IDLE, "kuhn2", long) for _ in range(3)) - min(
+            seconds(IDLE, "kuhn2", short) for _ in range(3)
+        )
+    table = _table("kuhn2", IDLE)
+    together = quietest(lambda: table.play(1000, True), 0.0) * 10
+    return {"wall": min(sets), "crossing": (apart - together) / 20_000, "sandbox": said[-1]}
+
+
+def memory(game: str) -> dict[str, float]:
+    """Peak resident MiB of a process that plays the game with CFR+, one iteration, and judges it."""
+    data = PROBLEM.pack(game)  # compiled in another process: measured is what a referee and a rule need
+    pid = os.fork()
+    if pid == 0:
+        settings = {"checkpoints": [1], "alternating": True, "seed": 0}
+        referee.rollout(InProcess(PROBLEM.rule, PROBLEM.baselines["cfr_plus"]), data, settings)
+        os._exit(0)
+    _, status, usage = os.wait4(pid, 0)
+    if status:
+        raise RuntimeError(f"the run on {game} ended with status {status}")
+    compiling = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"playing": usage.ru_maxrss / 1024, "compiling": compiling / 1024}
+
+
+def batched(game: str, size: int) -> dict[str, float]:
+    """CPU seconds of an iteration of DCFR alone, and per setting in a batch of settings of two constants."""
+    source = PROBLEM.baselines["dcfr"]
+    constants = [{"ALPHA": 1.0 + b / size, "GAMMA": 2.0 + b / size} for b in range(size)]
+    alone = _table(game, source)
+    wide = referee._Batch(
+        InProcess(PROBLEM.rule, widened(source)), arrange(from_bytes(PROBLEM.pack(game)), 1), constants
+    )
+    one = quietest(lambda: alone.play(20, True), 0.1) / 20
+    many = quietest(lambda: wide.play(5, True), 0.1) / 5
+    return {"alone": one, "per_setting": many / len(constants)}
