@@ -17,7 +17,7 @@ test: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-# Everything beside its peers, in one run: half an hour. QUICK=1: a few minutes. LiteEFG: pip install '.[bench]'
+# Everything beside its peers, in one run: half an hour. QUICK=1: a few minutes. With LiteEFG: pip install --no-deps LiteEFG
 bench: .venv/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
 

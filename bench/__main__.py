@@ -82,9 +82,7 @@ def _figure(value: float | None, unit: str) -> str:
         return "-"
     if unit != "s":
         return f"{value:,.0f} {unit}"
-    for factor, name in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
-        if value * factor >= 1.0:
-            break
+    factor, name = (1.0, "s") if value >= 1.0 else (1e3, "ms") if value >= 1e-3 else (1e6, "us")
     return f"{value * factor:.3g} {name}" if value * factor < 1000 else f"{value * factor:,.0f} {name}"
 
 

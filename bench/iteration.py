@@ -8,7 +8,7 @@ from bench.measure import Row, measured
 
 RULE = "dcfr"
 GAMES = {"leduc2": 100.0, "goofspiel4": 100.0, "liars_dice5": 100.0, "liars_dice6": 100.0, "leduc3": 500.0}
-"""The ratio to OpenSpiel's C++ CFR+ that is wanted. Small games have no goal: there a torch rule is level with C++."""
+"""The wanted ratio to OpenSpiel's C++ CFR+; none on small games, where a torch rule is level with C++."""
 QUICK = ("kuhn3", "leduc2", "goofspiel4", "liars_dice5")
 PYTHON = {True: ("leduc2",), False: ("leduc2", "goofspiel4", "liars_dice5")}
 NASH_CONV = {True: ("leduc2", "liars_dice5"), False: ("leduc2", "goofspiel4", "liars_dice5", "liars_dice6")}

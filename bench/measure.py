@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def measured(task: str, **arguments: Any) -> dict[str, Any] | None:
     return _measured(task, json.dumps(arguments, sort_keys=True))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _measured(task: str, arguments: str) -> dict[str, Any] | None:
     argv = [sys.executable, "-m", "bench.measure", task, arguments]
     print(f"  {task} {arguments}", file=sys.stderr, flush=True)
@@ -76,8 +76,8 @@ def _measured(task: str, arguments: str) -> dict[str, Any] | None:
 def sustained(step: Callable[[], object], iterations: int, seconds: float) -> tuple[float, int]:
     """CPU seconds per call of ``step`` over the later half of a run, and how many calls were made.
 
-    The run ends after ``iterations`` calls or, from the fourth on, ``seconds``. Its beginning is left out, for
-    OpenSpiel prunes what is no longer reached and becomes faster.
+    The run ends after ``iterations`` calls or, from the fourth on, ``seconds``. Its beginning is left out,
+    for OpenSpiel prunes what is no longer reached and becomes faster.
     """
     ends = [time.process_time()]
     while len(ends) <= iterations and (len(ends) <= 4 or ends[-1] - ends[0] < seconds):

@@ -69,8 +69,8 @@ def training(rule: str) -> dict[str, float]:
 def walled(rule: str) -> dict[str, Any]:
     """The same with referee and candidate apart, in the sandbox that a session would take; and a crossing.
 
-    A crossing is what one request and its answer add: a long run less a short one of a rule that does nothing,
-    less the same in one process.
+    A crossing is what one request and its answer add: a long run less a short one of a rule that does
+    nothing, less the same in one process.
     """
     from sandbox import open_sandbox
     from sandbox.job import Job

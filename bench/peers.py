@@ -41,7 +41,7 @@ def nash_conv(game: str) -> dict[str, float]:
 
 
 def liteefg(game: str, iterations: int, seconds: float) -> dict[str, float]:
-    """CPU seconds of an iteration of LiteEFG's DCFR. torch must not be in this process: the two together crash."""
+    """CPU seconds of an iteration of LiteEFG's DCFR. torch stays out of this process: together they crash."""
     import LiteEFG
     import LiteEFG.baselines.DCFR as DCFR
     import pyspiel

@@ -1,4 +1,4 @@
-"""The training set of Li et al. 2026: four games, 1000 iterations, exact exploitability every 10; and the wall."""
+"""The training set of Li et al. 2026, 1000 iterations, exact exploitability every 10; and the wall's cost."""
 
 from __future__ import annotations
 
