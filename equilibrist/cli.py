@@ -25,6 +25,7 @@ from equilibrist.options import (
     Embeddings,
     Env,
     Evaluations,
+    Executor,
     Game,
     GpuSeconds,
     Home,
@@ -33,6 +34,7 @@ from equilibrist.options import (
     Minutes,
     Model,
     ProposerModel,
+    RayAddress,
     ReplySeconds,
     ReplyTokens,
     SessionName,
@@ -41,6 +43,7 @@ from equilibrist.options import (
     Usd,
     WithoutMemory,
     emit,
+    known_executor,
     roles,
 )
 
@@ -109,7 +112,11 @@ def run(
     ] = 0,
     gpu_seconds: GpuSeconds = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Experiments in flight.")] = 2,
-    sandbox: Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")] = "auto",
+    sandbox: Annotated[
+        str, typer.Option(help="auto, gvisor, docker, bubblewrap, landlock or unconfined.")
+    ] = "auto",
+    executor: Executor = "local",
+    ray_address: RayAddress = None,
     model: Model = "genetic",
     proposer_model: ProposerModel = None,
     critic_model: CriticModel = None,
@@ -142,6 +149,8 @@ def run(
         tune=tune,
         parallel=parallel,
         sandbox=sandbox,
+        executor=known_executor(executor),
+        ray_address=ray_address,
         approve=approve,
         without_memory=without_memory,
         memory_url=memory_url,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ VERSIONED = (
 
 BUDGETS = ("experiments", "evaluations", "minutes", "usd", "tokens", "gpu_seconds")
 """They end a session and decide nothing in it; a resumed session may have others."""
+PLACES = ("sandbox", "executor", "ray_address")
+"""Where programs run, which decides nothing in a session either."""
 
 
 class Config(Record):
@@ -53,6 +55,10 @@ class Config(Record):
     """Experiments in flight. Experiment n sees the records of experiments up to n - parallel, whatever
     the order in which they finish, so that the result does not depend on speed."""
     sandbox: str = "auto"
+    executor: Literal["local", "ray"] = "local"
+    """Where programs are judged: in sandboxes of this machine, or in those of a Ray cluster's nodes."""
+    ray_address: str | None = None
+    """``HOST:PORT`` or ``auto``; None starts a cluster of this machine alone."""
     proposer: str = "genetic"
     """A model, or several with weights: ``a:2,b:1``."""
     critic: str = "genetic"
@@ -90,7 +96,7 @@ class Config(Record):
         """What decides the outcome of a session, whatever the machine and however long it runs."""
         later = {"games", "device", "arms", "islands", "tune", "text_calls", "without_memory", "embeddings"}
         unset = later - self._chosen()
-        left_out = {*BUDGETS, "sandbox", "reply_seconds", "memory_url", *unset}
+        left_out = {*BUDGETS, *PLACES, "reply_seconds", "memory_url", *unset}
         return self.model_dump(mode="json", exclude=left_out)
 
 

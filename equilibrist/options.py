@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from equilibrist.errors import Usage
 from equilibrist.home import default_home
 
 HOME = default_home()
@@ -86,6 +87,23 @@ WithoutMemory = Annotated[
 Device = Annotated[
     str, typer.Option(help="Where the referee's networks compute, if the problem has any: cpu or cuda.")
 ]
+
+Executor = Annotated[
+    str, typer.Option(help="local, or ray: judge on the nodes of a Ray cluster.", rich_help_panel="Cluster")
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        help="HOST:PORT of the cluster, or auto; without it one is started here.", rich_help_panel="Cluster"
+    ),
+]
+
+
+def known_executor(name: str) -> Literal["local", "ray"]:
+    """Raises Usage."""
+    if name == "local" or name == "ray":
+        return name  # type: ignore[return-value]
+    raise Usage(f"There is no executor '{name}'. Known: local, ray.")
 
 
 def roles(model: str | None, proposer: str | None, critic: str | None, analyst: str | None) -> dict[str, Any]:

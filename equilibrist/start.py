@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -33,7 +33,7 @@ from problems.brought import Brought
 from problems.problem import Problem
 from sandbox import SANDBOXES, open_sandbox
 from sandbox.attacks import run_attacks
-from sandbox.job import Sandbox, SandboxError
+from sandbox.job import Sandbox, SandboxError, Unavailable
 
 
 def start(home: Path, config: Config, quiet: bool, games: Sequence[str] = ()) -> tuple[str, str]:
@@ -117,12 +117,20 @@ def _watched(config: Config, quiet: bool) -> Iterator[tuple[Watch, Sandbox]]:
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(console, config, quiet))
         try:
-            yield (
-                watch,
-                stack.enter_context(open_sandbox(config.sandbox, slots=config.parallel, say=watch.say)),
-            )
+            yield watch, stack.enter_context(_executor(config, watch.say))
         except SandboxError as error:
             raise Failed(str(error)) from None
+
+
+def _executor(config: Config, say: Callable[[str], None]) -> AbstractContextManager[Sandbox]:
+    """The sandbox of this machine, or those of a cluster. Raises SandboxError."""
+    if config.executor == "local":
+        return open_sandbox(config.sandbox, slots=config.parallel, say=say)
+    try:
+        from sandbox.cluster import open_cluster
+    except ImportError:
+        raise Unavailable("--executor ray needs Ray: pip install 'equilibrist[ray]'") from None
+    return open_cluster(config.ray_address, config.sandbox, config.parallel, say)
 
 
 def open_memory(home: Path, journal: Journal) -> Memory:

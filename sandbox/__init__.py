@@ -10,22 +10,26 @@ if TYPE_CHECKING:
     from sandbox.pool import Pool
 
 SANDBOXES = {
+    "gvisor": "sandbox.docker",
     "docker": "sandbox.docker",
     "bubblewrap": "sandbox.local",
     "landlock": "sandbox.local",
     "unconfined": "sandbox.local",
 }
-"""Strongest first. ``NAME_pool(slots)`` in the module makes one, or raises Unavailable. The module is
+"""Strongest first. ``NAME_pool(slots, device)`` in the module makes one, or raises Unavailable. The module is
 imported only when it is tried, for a candidate's process imports this package too."""
 AUTOMATIC = ("docker", "bubblewrap", "landlock")
 """What may be chosen without being asked for by name."""
 
 
-def open_sandbox(choice: str = "auto", slots: int = 1, say: Callable[[str], None] = print) -> Pool:
+def open_sandbox(
+    choice: str = "auto", slots: int = 1, say: Callable[[str], None] = print, device: str = "cpu"
+) -> Pool:
     """A running sandbox that has proved that it can run a program; close it, or use it with ``with``.
 
     ``auto`` takes the strongest that works and says why no stronger one did. Raises Unavailable when the one
-    asked for, or every automatic one, does not work here.
+    asked for, or every automatic one, does not work here. ``device`` is where referees compute (``cpu``,
+    ``cuda``, ``cuda:1``); a candidate computes on the CPU in any case.
     """
     from sandbox.job import Unavailable
 
@@ -33,7 +37,7 @@ def open_sandbox(choice: str = "auto", slots: int = 1, say: Callable[[str], None
     reasons = []
     for name in names:
         try:
-            pool = _proved(name, slots)
+            pool = _proved(name, slots, device)
         except Unavailable as error:
             reasons.append(f"{name}: {error}")
             continue
@@ -43,7 +47,7 @@ def open_sandbox(choice: str = "auto", slots: int = 1, say: Callable[[str], None
     raise Unavailable(f"No sandbox can be had here. {'. '.join(reasons)}.")
 
 
-def _proved(name: str, slots: int) -> Pool:
+def _proved(name: str, slots: int, device: str) -> Pool:
     """A pool that has run an honest program. Raises Unavailable."""
     from sandbox.job import Job, SandboxError, Unavailable
 
@@ -51,7 +55,7 @@ def _proved(name: str, slots: int) -> Pool:
         raise Unavailable(f"there is none of that name; there are {', '.join(SANDBOXES)}")
     from sandbox.attacks.target import HONEST, TARGET
 
-    pool: Pool = getattr(importlib.import_module(SANDBOXES[name]), f"{name}_pool")(slots)
+    pool: Pool = getattr(importlib.import_module(SANDBOXES[name]), f"{name}_pool")(slots, device)
     job = Job(problem=TARGET.name, program=HONEST, game=TARGET.smoke[0], settings=dict(TARGET.smoke_settings))
     try:
         outcome = pool.run(job)

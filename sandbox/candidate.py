@@ -1,6 +1,6 @@
 """The untrusted half: a zygote that has imported torch, and one fork of it per program.
 
-``python -m sandbox.candidate --socket FD_OR_PATH [--uid N] [--own-pids] [--layers seccomp,landlock]``
+``python -m sandbox.candidate --socket FD_OR_NAME [--uid N] [--own-pids] [--layers seccomp,landlock]``
 
 The zygote never executes a program. It forks, the fork hardens itself, and only then runs the program's
 source; when the referee says so, the zygote kills what is left and tells how the fork ended. It holds no
@@ -46,6 +46,7 @@ math numpy.fft numpy.linalg numpy.random operator random re statistics string ti
 MESSAGE_CHARACTERS = 4000
 FRAMES = 8
 DYING_SECONDS = 1.0
+MEETING_SECONDS = 100.0
 
 
 def main() -> None:
@@ -101,7 +102,9 @@ def _learn(known: dict[str, Serve], connection: socket.socket, fds: list[int]) -
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sandbox.candidate")
-    parser.add_argument("--socket", required=True, help="descriptor or path of the referee's socket")
+    parser.add_argument(
+        "--socket", required=True, help="descriptor, or abstract name, of the referee's socket"
+    )
     parser.add_argument("--uid", type=int, help="user that candidates become")
     parser.add_argument("--own-pids", action="store_true", help="every process of this user in sight is ours")
     parser.add_argument("--layers", default="", help="seccomp,landlock: what must work; empty for neither")
@@ -111,9 +114,17 @@ def _options() -> argparse.Namespace:
 def _connect(where: str) -> socket.socket:
     if where.isdigit():
         return socket.socket(fileno=int(where))
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    connection.connect(where)
-    return connection
+    deadline = time.monotonic() + MEETING_SECONDS
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            connection.connect(f"\0{where}")
+            return connection
+        except ConnectionRefusedError:  # the referee is not there yet
+            connection.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _forget_our_folder() -> None:

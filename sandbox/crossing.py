@@ -22,6 +22,10 @@ WORDS = tuple(bytes([op]) for op in range(256))
 TICK_SECONDS = 0.2
 
 
+class ZygoteLost(Exception):
+    """The zygote ended: neither the program's doing, most likely, nor a fault of ours."""
+
+
 class Candidate:
     """One running program. What problems may use is ``open`` and ``call``; both raise CandidateError.
 
@@ -124,7 +128,13 @@ class Candidate:
         return "error", f"the program ended its own process {how}"
 
     def _end(self, word: bytes) -> dict[str, Any]:
-        self._zygote.send(word)
-        ending: dict[str, Any] = json.loads(self._zygote.recv(4096))
+        try:
+            self._zygote.send(word)
+            answer = self._zygote.recv(4096)
+        except OSError:
+            answer = b""
+        if not answer:
+            raise ZygoteLost
+        ending: dict[str, Any] = json.loads(answer)
         self._ending = ending
         return ending

@@ -19,7 +19,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import docker
 import docker.errors
@@ -34,14 +34,23 @@ LOCAL_BASE = "equilibrist-base:bookworm"
 """What `make base` makes; taken for the base wherever it is."""
 OWNER = "equilibrist.owner"
 """Label that says which process a container belongs to."""
-WALL = "/run/wall/socket"
-"""Where the zygote meets the referee: a file system of 16 kB that only the referee may write to."""
+WALL = "equilibrist"
+"""Where the zygote meets the referee: a name in the container's own network, for which no file is needed."""
 MEMORY_MB = 4096
 """Of one container: both halves with their imports, the games' arrays, and what a job may allocate."""
 PIDS = 64
-_WAIT = f"until [ -S {WALL} ]; do sleep 0.02; done"
-_START = f"exec python3 -m sandbox.candidate --socket {WALL} --own-pids --layers seccomp,landlock?"
-ZYGOTE = ["sh", "-c", f"{_WAIT}; {_START}"]
+ZYGOTE = [
+    "python3",
+    "-m",
+    "sandbox.candidate",
+    "--socket",
+    WALL,
+    "--own-pids",
+    "--layers",
+    "seccomp,landlock?",
+]
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
+"""Environment of the candidate's half."""
 FRAME = struct.Struct(">BxxxL")
 """Header of a part of a container's output: stream, three empty bytes, size."""
 STDOUT = 1
@@ -50,6 +59,17 @@ LOG_PARTS, LOG_CHARACTERS = 64, 4000
 
 ABOUT = "two users of one container: no network, read-only, no capabilities, bounded memory and processes"
 UNCOVERED = ("A fault of the kernel, which a container shares with this machine.",)
+UNCOVERED_BY_GVISOR = ("A fault of gVisor's kernel, and then one of this machine's.",)
+RUNSC = "runsc"
+
+
+class Placing(NamedTuple):
+    """What a container gets of the machine besides processor and memory."""
+
+    device: str = "cpu"
+    """torch's word for where the referee computes; a candidate's filter lets it open no device."""
+    runtime: str | None = None
+    """Of the engine; None for its usual one."""
 
 
 def _tell(text: str) -> None:
@@ -57,12 +77,31 @@ def _tell(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def docker_pool(slots: int, say: Callable[[str], None] = _tell) -> Pool:
+def docker_pool(slots: int, device: str = "cpu", say: Callable[[str], None] = _tell) -> Pool:
     """Containers of an image, which is built if it is missing. Raises Unavailable, which says what to do."""
+    return _pool("docker", ABOUT, UNCOVERED, slots, Placing(device=device), say)
+
+
+def gvisor_pool(slots: int, device: str = "cpu", say: Callable[[str], None] = _tell) -> Pool:
+    """The same containers on gVisor's kernel, where the engine has its runtime. Raises Unavailable."""
+    if RUNSC not in (connect().info().get("Runtimes") or {}):
+        raise Unavailable(f"the engine has no runtime {RUNSC} (gVisor)")
+    about = f"{ABOUT}; system calls end in gVisor, a kernel of its own"
+    return _pool("gvisor", about, UNCOVERED_BY_GVISOR, slots, Placing(device, RUNSC), say)
+
+
+def _pool(
+    name: str,
+    about: str,
+    uncovered: tuple[str, ...],
+    slots: int,
+    placing: Placing,
+    say: Callable[[str], None],
+) -> Pool:
     engine = connect()
     remove_leftovers(engine)
     tag = ensure_image(engine, say)
-    return Pool("docker", ABOUT, UNCOVERED, slots, lambda number: DockerWorker(engine, tag))
+    return Pool(name, about, uncovered, slots, lambda number: DockerWorker(engine, tag, placing))
 
 
 def connect() -> Any:
@@ -110,16 +149,16 @@ def _build_packages(engine: Any, tag: str, base: str, say: Callable[[str], None]
 class DockerWorker:
     """A referee and a zygote in one container, ready for one job at a time. See pool.Worker."""
 
-    def __init__(self, engine: Any, tag: str) -> None:
+    def __init__(self, engine: Any, tag: str, placing: Placing) -> None:
         """Raises SandboxError when the engine refuses the container."""
         self._engine, self._id = engine, ""
         try:
-            self._id = engine.api.create_container(**_container(engine, tag))["Id"]
+            self._id = engine.api.create_container(**_container(engine, tag, placing))["Id"]
             referee = _open(
                 engine.api.attach_socket(self._id, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
             )
             engine.api.start(self._id)
-            zygote = engine.api.exec_create(self._id, ZYGOTE, user="candidate")
+            zygote = engine.api.exec_create(self._id, ZYGOTE, user="candidate", environment=NO_GPU)
             candidate = _open(engine.api.exec_start(zygote["Id"], socket=True))
         except (docker.errors.APIError, requests.RequestException) as error:
             self.kill()
@@ -168,14 +207,24 @@ def remove_leftovers(engine: Any) -> int:
     return len(dead)
 
 
-def _container(engine: Any, tag: str) -> dict[str, Any]:
+def _gpus(device: str) -> list[Any]:
+    """What to ask the engine for so that torch finds ``device`` in the container."""
+    if device == "cpu":
+        return []
+    return [
+        docker.types.DeviceRequest(count=-1, capabilities=[["gpu"]])
+    ]  # all, so that numbers stay the same
+
+
+def _container(engine: Any, tag: str, placing: Placing) -> dict[str, Any]:
     host = engine.api.create_host_config(
+        runtime=placing.runtime,
+        device_requests=_gpus(placing.device),
         network_mode="none",
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         ipc_mode="none",
-        tmpfs={str(Path(WALL).parent): "size=16k,nr_inodes=8,mode=0711,uid=10001,gid=10001,noexec"},
         mem_limit=f"{MEMORY_MB}m",
         memswap_limit=f"{MEMORY_MB}m",
         nano_cpus=1_000_000_000,

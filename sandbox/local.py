@@ -36,6 +36,8 @@ SYSTEM = """
 """.split()
 """Shared libraries, and what ctypes runs to find one; a candidate can start none of them."""
 LOG_BYTES = 4000
+KEPT = ("HOME", "NUMBA_CACHE_DIR", "CUDA_VISIBLE_DEVICES")
+"""Variables of a session that its referees see; they reach a GPU as any process of yours does."""
 
 
 class Process:
@@ -45,7 +47,7 @@ class Process:
         self.name = name
         self._log = tempfile.TemporaryFile()
         path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-        kept = {name: os.environ[name] for name in ("HOME", "NUMBA_CACHE_DIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.referee", "--", *zygote],
             env={**kept, **CLEARED, "PYTHONPATH": path},
@@ -71,7 +73,7 @@ class Process:
         return self._log.read().decode(errors="replace")
 
 
-def bubblewrap_pool(slots: int) -> Pool:
+def bubblewrap_pool(slots: int, device: str = "cpu") -> Pool:
     """Own namespaces made by bubblewrap, as an unprivileged user. Raises Unavailable without bubblewrap."""
     program = shutil.which("bwrap")
     if program is None:
@@ -89,7 +91,7 @@ def bubblewrap_pool(slots: int) -> Pool:
     )
 
 
-def landlock_pool(slots: int) -> Pool:
+def landlock_pool(slots: int, device: str = "cpu") -> Pool:
     """For a machine with neither Docker nor bubblewrap nor a privileged user."""
     command = _python(str(ROOT), "seccomp,landlock")
     return Pool(
@@ -106,7 +108,7 @@ def landlock_pool(slots: int) -> Pool:
     )
 
 
-def unconfined_pool(slots: int) -> Pool:
+def unconfined_pool(slots: int, device: str = "cpu") -> Pool:
     """For tests, and for whoever asks for it by name."""
     command = _python(str(ROOT), "")
     return Pool(

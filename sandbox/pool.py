@@ -72,15 +72,15 @@ class Pool:
         for _ in range(slots + 1):
             self._replace()
 
-    def run(self, job: Job) -> Outcome:
-        """Run one job; waits while all slots are taken.
+    def run(self, job: Job, game: bytes | None = None) -> Outcome:
+        """Run one job; waits while all slots are taken. ``game`` is packed already where it came from afar.
 
         Raises SandboxError when a worker cannot be started, when the problem's own half fails, or when the
         sandbox is closed meanwhile; whatever the program does is an outcome.
         """
         problem = find_problem(job.problem)
         request = job.model_dump(exclude={"problem", "game"})
-        game = packed_game(job.problem, job.game)
+        game = packed_game(job.problem, job.game) if game is None else game
         self._problems[problem.name] = problem
         slot = self._free_slots.get()
         try:

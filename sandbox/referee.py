@@ -1,7 +1,7 @@
 """The trusted half: plays the game, holds it, measures, and writes the outcome. Never executes a program.
 
 ``python -m sandbox.referee -- ARGV...`` starts the candidate zygote itself, as a child; ``FD`` in ARGV stands
-for the descriptor of its socket. ``python -m sandbox.referee --listen PATH --candidate-uid N`` waits for a
+for the descriptor of its socket. ``python -m sandbox.referee --listen NAME --candidate-uid N`` waits for a
 zygote that was started elsewhere (in a container, by another user).
 
 Jobs come on standard input, outcomes leave on what was standard output (see channel.send). Every job is
@@ -23,12 +23,11 @@ import subprocess
 import sys
 import time
 import traceback
-from pathlib import Path
 from typing import Any, NoReturn
 
 from problems.problem import CandidateError
 from sandbox import channel
-from sandbox.crossing import Candidate
+from sandbox.crossing import Candidate, ZygoteLost
 from sandbox.harden import PR_SET_PDEATHSIG, prctl
 
 GRACE_SECONDS = 5.0
@@ -67,7 +66,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sandbox.referee")
-    parser.add_argument("--listen", metavar="PATH", help="wait for the zygote on this unix socket")
+    parser.add_argument("--listen", metavar="NAME", help="wait for the zygote on this abstract unix socket")
     parser.add_argument("--candidate-uid", type=int, help="the only user who may connect to it")
     parser.add_argument("argv", nargs="*", help="or the command that starts the zygote")
     return parser.parse_args()
@@ -86,11 +85,10 @@ def _die_with_parent() -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _accept(path: str, uid: int, host: int) -> socket.socket:
+def _accept(name: str, uid: int, host: int) -> socket.socket:
     """The connection of a process of user ``uid``; nobody else gets one, and nobody a second."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(path)
-        Path(path).chmod(0o777)
+        listener.bind(f"\0{name}")
         listener.listen()
         while True:
             _wait(listener.fileno(), host)
@@ -99,7 +97,6 @@ def _accept(path: str, uid: int, host: int) -> socket.socket:
                 "iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             )
             if peer == uid:
-                Path(path).unlink()
                 return connection
             connection.close()
 
@@ -203,6 +200,8 @@ def _child(job: dict[str, Any], game: bytes, zygote: socket.socket, result: int,
     os.sched_setaffinity(0, {job["core"]})
     try:
         outcome = _evaluate(job, game, Candidate(zygote, job, output))
+    except ZygoteLost:
+        os._exit(1)  # without a result: the worker is given up, and the host tries the job in another one
     except BaseException:
         outcome = {"failure": traceback.format_exc(), "spoiled": True}
     with os.fdopen(result, "wb") as file:

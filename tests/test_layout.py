@@ -13,6 +13,7 @@ SOLE_IMPORTERS = {
     "langgraph": {"agents/graph.py"},
     "chromadb": {"memory/chroma.py"},
     "docker": {"sandbox/docker.py"},
+    "ray": {"sandbox/cluster.py"},
 }
 
 

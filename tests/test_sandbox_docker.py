@@ -16,9 +16,18 @@ from pathlib import Path
 import pytest
 
 from problems import PROBLEMS
-from sandbox import image
+from sandbox import image, open_sandbox
 from sandbox.attacks.target import HONEST, TARGET
-from sandbox.docker import OWNER, connect, docker_pool, missing_image, owner, remove_leftovers
+from sandbox.docker import (
+    OWNER,
+    Placing,
+    _container,
+    connect,
+    docker_pool,
+    missing_image,
+    owner,
+    remove_leftovers,
+)
 from sandbox.job import Job, Limits, Unavailable
 from sandbox.local import unconfined_pool
 
@@ -285,6 +294,30 @@ def test_only_leftovers_of_ended_sessions_are_removed(engine, pool):
 @docker
 def test_the_image_of_this_source_tree_is_there(engine, pool):
     assert missing_image(engine) is None
+
+
+@docker
+def test_a_gpu_is_asked_of_the_engine_for_the_referee_alone(engine, pool):
+    """No machine of ours has one: an engine without says so, in one line."""
+    asked = _container(engine, "image", Placing("cuda:1"))["host_config"]["DeviceRequests"]
+    assert [(request["Count"], request["Capabilities"]) for request in asked] == [(-1, [["gpu"]])]
+    assert not _container(engine, "image", Placing())["host_config"].get("DeviceRequests")
+    variables = as_candidate(engine, pool, "import os; print('CUDA_VISIBLE_DEVICES' in os.environ)")
+    assert variables.strip() == "False"  # of the container; the zygote's own are set when it is started
+    if "nvidia" not in engine.info()["Runtimes"]:
+        with pytest.raises(Unavailable, match="did not start|refuses") as raised:
+            open_sandbox("docker", device="cuda", say=lambda line: None)
+        assert len(str(raised.value).splitlines()) == 1
+
+
+@docker
+def test_gvisor_is_used_by_name_where_the_engine_has_it(engine):
+    if "runsc" in engine.info()["Runtimes"]:
+        with open_sandbox("gvisor", say=lambda line: None) as box:
+            assert box.run(job(HONEST)).status == "ok"
+    else:
+        with pytest.raises(Unavailable, match="no runtime runsc"):
+            open_sandbox("gvisor", say=lambda line: None)
 
 
 def test_without_an_engine_the_reason_is_one_line():

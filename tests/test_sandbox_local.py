@@ -12,8 +12,8 @@ import pytest
 
 from problems import PROBLEMS
 from sandbox import SANDBOXES, open_sandbox
-from sandbox.attacks.target import HONEST, TARGET
 from sandbox.job import Job, Limits, SandboxError, Unavailable
+from tests.hostile_mix import check_mix, honest_job
 from tests.toy_problem import TOY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,11 +35,6 @@ def sandbox(request, toy):
         pytest.skip(str(error))
     with pool:
         yield pool
-
-
-def honest_job(**changes):
-    fields = {"problem": TARGET.name, "program": HONEST, "game": "rock_paper_scissors"}
-    return Job(**{**fields, "settings": {"iterations": 50}, "seed": 1, **changes})
 
 
 def toy_job(program="def answer(x):\n    return x + 1\n", limits=None, **settings):
@@ -164,27 +159,8 @@ def test_random_numbers_are_the_same_in_every_run(sandbox):
 
 
 def test_innocent_scores_are_bit_equal_amid_hostile_programs(sandbox):
-    alone = sandbox.run(honest_job()).artifact
-    short = Limits(wall_seconds=1, cpu_seconds=5, memory_mb=64)
-    hostile = [
-        "while True: pass",
-        "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
-        "x = []\nwhile True: x.append(bytearray(1 << 20))",
-        "import os\nos.kill(os.getppid(), 9)",
-    ]
-    jobs = [honest_job()] * 8
-    for position, program in zip((1, 3, 5, 8), hostile, strict=True):
-        jobs.insert(position, honest_job(program=program, limits=short))
-    with ThreadPoolExecutor(4) as threads:
-        outcomes = list(threads.map(sandbox.run, jobs))
-    innocent = [outcome for job, outcome in zip(jobs, outcomes, strict=True) if job.program == HONEST]
-    assert [outcome.artifact for outcome in innocent] == [alone] * 8
-    assert {outcome.status for outcome in innocent} == {"ok"}
-    assert {o.status for j, o in zip(jobs, outcomes, strict=True) if j.program != HONEST} <= {
-        "timeout",
-        "out_of_memory",
-        "error",
-    }
+    check_mix(sandbox)
+    assert sandbox.run(honest_job(program="import os\nos.kill(os.getppid(), 9)")).status == "error"
 
 
 def test_a_killed_worker_costs_no_result(sandbox):
