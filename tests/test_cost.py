@@ -1,5 +1,6 @@
 """What an experiment costs the framework does not depend on how many came before."""
 
+import statistics
 import time
 from dataclasses import replace
 
@@ -7,8 +8,12 @@ import pytest
 from small import PLAIN, PROBLEM
 
 from agents.brief import write_brief
+from equilibrist.session import as_told
 from memory.archive import Archive
-from memory.records import Baseline, Experiment, Proposal, Result, program_id
+from memory.embedder import Words
+from memory.journal import Journal
+from memory.records import Baseline, Experiment, LessonDraft, Proposal, Result, program_id
+from memory.store import Memory
 from tools.desk import Desk, Turn
 from tools.programs import duplicate, list_programs, nearest_programs
 
@@ -93,3 +98,27 @@ def test_an_index_shared_by_archives_tells_each_what_it_holds():
     assert duplicate(replace(desk, archive=early), source) is None
     near = nearest_programs(replace(desk, archive=early), source)["nearest"]
     assert {row["name"] for row in near} <= {"plain", *(f"#{n}" for n in range(1, 11))}
+
+
+def test_a_lesson_that_every_experiment_confirms_costs_the_same_late_as_early(tmp_path):
+    """One lesson, 600 experiments: what one more costs, and what agents are told of it, does not grow."""
+    journal = Journal.create(tmp_path / "s", {"problem": "small", "run": "r", "memory": None})
+    memory = Memory(tmp_path, journal, Words())
+    draft = LessonDraft(text="An unused attribute has no effect.", kind="insight", effect=0.5)
+    spent = []
+    for number in range(1, 601):
+        began = time.thread_time()
+        memory.learn(experiment(number), [draft.model_copy(update={"effect": number % 7 / 7})])
+        (found,) = memory.recall("unused attribute", upto=number)
+        spent.append(time.thread_time() - began)
+    early, late = sorted(spent[50:150])[50], sorted(spent[-100:])[50]
+    assert late < 2 * early + 0.002, (early, late)
+    assert len(found.lesson.supported_by) == 600
+    effects = [number % 7 / 7 for number in range(1, 601)]
+    assert found.lesson.effect == pytest.approx(statistics.fmean(effects))
+    assert found.lesson.spread == pytest.approx(statistics.stdev(effects))
+    told = as_told(found.lesson, "s")
+    assert told.supported_by == ("#1", "#2", "#3", "#4", "#5")
+    assert told.reason == "600 independent experiments agree"
+    assert Memory(tmp_path, journal, Words()).lessons(600) == memory.lessons(600)
+    journal.close()
