@@ -86,7 +86,7 @@ def export(program: Named, path: Path, box: Sandbox, games: tuple[str, ...] | No
         raise Usage(f"Programs of problem {problem.name} cannot be exported yet.")
     if faults := problem.check(program.source):
         raise Usage(f"The program does not fit the problem: {' '.join(faults)}")
-    title = f"{program.name} ({program.program_id}) of session {program.folder.name}, exported by Equilibrist."
+    title = f"{program.name} ({program.program_id}) of {program.folder.name}, exported by Equilibrist."
     try:
         path.write_text(problem.export(program.source, title), encoding="utf-8")
     except ValueError as error:

@@ -90,7 +90,7 @@ def test_variations_run_and_are_new(parent):
 
 
 def test_variations_are_many_sided():
-    made = [vary(PROGRAMS["dcfr"], donors("dcfr"), Random(seed), WEIGHTS) for seed in range(60)]
+    made = [vary(PROGRAMS["dcfr"], donors("dcfr"), Random(seed), WEIGHTS) for seed in range(90)]
     used = {name for variation in made if variation for name in variation.operator.split("+")}
     assert len(used) > 0.8 * len(OPERATORS)
     assert len({variation.source for variation in made if variation}) > 50
