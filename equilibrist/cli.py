@@ -192,48 +192,22 @@ def resume(
 
 
 @app.command()
-def sessions(home: Home = HOME, as_json: Json = False) -> None:
-    """List the sessions in the home folder."""
-    from equilibrist.show import session_rows, session_table
-
-    rows = session_rows(home)
-    if as_json:
-        emit(rows)
-    else:
-        Console().print(
-            session_table(rows) if rows else "No session yet. Start one with: equilibrist run regret"
-        )
-
-
-@app.command()
 def show(
     session: SessionName = "last",
     all_of_it: Annotated[bool, typer.Option("--all", help="Every experiment and lesson.")] = False,
+    experiment: Annotated[
+        int | None, typer.Option(help="Only this one: hypothesis, critic, difference, run, curves, lessons.")
+    ] = None,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
     """Leaderboard, best program, lineage, curves and lessons of a session."""
-    show_session(home, session, all_of_it, as_json)
+    if experiment is None:
+        show_session(home, session, all_of_it, as_json)
+    else:
+        from equilibrist.show_experiment import show_experiment
 
-
-@app.command()
-def transcript(
-    session: SessionName = "last",
-    agent: Annotated[str | None, typer.Option(help="Only this role: proposer, critic or analyst.")] = None,
-    experiment: Annotated[int | None, typer.Option(help="Only this experiment.")] = None,
-    full: Annotated[bool, typer.Option(help="Print long messages whole.")] = False,
-    follow: Annotated[bool, typer.Option(help="Go on as the session writes; Ctrl-C ends it.")] = False,
-    home: Home = HOME,
-    as_json: Json = False,
-) -> None:
-    """What the agents said and did: every message and tool call, in order."""
-    from equilibrist.home import find_session
-    from equilibrist.transcript import Filter
-    from equilibrist.transcript import transcript as read
-    from memory.journal import Journal
-
-    journal = Journal.view(find_session(home, session))
-    read(Console(), journal, Filter(agent, experiment), full, follow, as_json)
+        show_experiment(Console(), home, session, experiment, as_json)
 
 
 @app.command()

@@ -11,6 +11,8 @@ from rich.console import Console
 from equilibrist.options import HOME, Home, Json, SessionName, emit
 
 app = typer.Typer()
+WIDE = 140
+"""Columns of a table in a pipe."""
 
 
 @app.command()
@@ -71,3 +73,48 @@ def convert(
         emit({"session": view.name, "format": to, "out": where})
     else:
         Console(highlight=False).print(where, markup=False, soft_wrap=True)
+
+
+@app.command()
+def sessions(home: Home = HOME, as_json: Json = False) -> None:
+    """List the sessions in the home folder."""
+    from equilibrist.session_list import session_rows, session_table
+
+    rows = session_rows(home)
+    if as_json:
+        emit(rows)
+    elif rows:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=max(console.width, WIDE))
+        console.print(session_table(rows))
+    else:
+        Console().print("No session yet. Start one with: equilibrist run regret")
+
+
+@app.command()
+def transcript(
+    session: SessionName = "last",
+    agent: Annotated[str | None, typer.Option(help="Only this role: proposer, critic or analyst.")] = None,
+    experiment: Annotated[int | None, typer.Option(help="Only this experiment.")] = None,
+    grep: Annotated[str | None, typer.Option(help="Only what matches this regular expression.")] = None,
+    full: Annotated[bool, typer.Option(help="Print long messages whole.")] = False,
+    follow: Annotated[bool, typer.Option(help="Go on as the session writes; Ctrl-C ends it.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """What the agents said and did: every message and tool call, in order."""
+    import re
+
+    from equilibrist.errors import Usage
+    from equilibrist.home import find_session
+    from equilibrist.transcript import Filter
+    from equilibrist.transcript import transcript as read
+    from memory.journal import Journal
+
+    try:
+        pattern = re.compile(grep, re.IGNORECASE) if grep else None
+    except re.error as error:
+        raise Usage(f"'{grep}' is no regular expression: {error}.") from error
+    journal = Journal.view(find_session(home, session))
+    read(Console(), journal, Filter(agent, experiment, pattern), full, follow, as_json)

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
@@ -16,12 +15,10 @@ from rich.text import Text
 
 from equilibrist import lift, troubles
 from equilibrist.budget import spent_by, total
-from equilibrist.home import session_folders
 from equilibrist.lessons import line as lesson_line
 from equilibrist.racing import spared
 from equilibrist.render import STATUS_STYLE, curve_of, figure, safe
 from memory.archive import Archive, Entry
-from memory.events import JournalError
 from memory.files import is_held
 from memory.gathering import gather
 from memory.journal import Journal
@@ -204,46 +201,6 @@ def state(journal: Journal) -> str:
     if marks[-1].kind == "ended":
         return str(marks[-1].data["reason"])
     return "running" if is_held(journal.folder / "lock") else "stopped without a word: resume it"
-
-
-def session_rows(home: Path) -> list[dict[str, Any]]:
-    """Every session in one row, oldest first."""
-    rows: list[dict[str, Any]] = []
-    for folder in session_folders(home):
-        try:
-            journal = Journal.view(folder)
-            archive = Archive.of(journal)
-        except (JournalError, ValidationError) as error:
-            rows.append({"session": folder.name, "state": f"unreadable: {error}"})
-            continue
-        best = next((entry for entry in archive.leaderboard if entry.number is not None), None)
-        rows.append(
-            {
-                "session": folder.name,
-                "state": state(journal),
-                "experiments": len(archive.experiments),
-                "best": best.result.score if best else None,
-                "program": best.program_id if best else None,
-                "config": journal.session.get("config", {}),
-            }
-        )
-    return rows
-
-
-def session_table(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table("session", "state", "settings")
-    table.add_column("experiments", justify="right")
-    table.add_column("best score", justify="right")
-    for row in rows:
-        settings = _settings(row.get("config", {}))
-        table.add_row(
-            row["session"],
-            safe(row["state"]),
-            settings,
-            str(row.get("experiments", "")),
-            figure(row.get("best")),
-        )
-    return table
 
 
 def session_lessons(home: Path, session: str) -> list[Lesson]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
+from rich.syntax import Syntax
 from rich.text import Text
 
-from equilibrist.render import safe
-from equilibrist.troubles import troubles
+from equilibrist.reading.text import clean, short
+from equilibrist.terminal import paged
 from memory.events import Event
 from memory.journal import Journal
 
 STYLE = {"proposer": "green", "critic": "yellow", "analyst": "cyan"}
-SPOKEN = ("prompt", "reply", "tool", "unfinished", "experiment")
+SPOKEN = ("prompt", "reply", "tool", "experiment")
 SHORT = 600
 """Characters of a message that are printed unless all of it is asked for."""
 
@@ -25,37 +28,68 @@ SHORT = 600
 class Filter:
     agent: str | None = None
     experiment: int | None = None
+    grep: re.Pattern[str] | None = None
 
     def passes(self, event: Event) -> bool:
         data = event.data
-        number = data.get("number", data.get("experiment"))
-        if self.experiment is not None and number != self.experiment:
+        if event.kind not in SPOKEN or (self.experiment is not None and number(event) != self.experiment):
             return False
-        return self.agent is None or data.get("role") == self.agent
+        if self.agent is not None and data.get("role") != self.agent:
+            return False
+        return self.grep is None or self.grep.search(words(event)) is not None
+
+
+def number(event: Event) -> int:
+    """Of the experiment that an event belongs to."""
+    return int(event.data.get("number", event.data.get("experiment", 0)))
+
+
+def words(event: Event) -> str:
+    """Everything in an event that a reader may search for."""
+    data = event.data
+    if event.kind == "experiment":
+        proposal = data.get("proposal") or {}
+        reasons = [verdict["reasons"] for verdict in data.get("verdicts", ())]
+        return "\n".join([_verdict(data), proposal.get("hypothesis", ""), *reasons])
+    calls = json.dumps(data.get("tool_calls", data.get("arguments", "")), ensure_ascii=False)
+    return "\n".join(str(data.get(name) or "") for name in ("text", "name", "human", "result")) + calls
 
 
 def transcript(
     console: Console, journal: Journal, chosen: Filter, full: bool, follow: bool, as_json: bool
 ) -> None:
-    """Print the transcript; with ``follow`` until interrupted."""
-    events = journal.follow() if follow else ordered(journal)
-    for event in events:
-        if event.kind not in SPOKEN or not chosen.passes(event):
-            continue
-        if as_json:
+    """Print the transcript, through a pager on a terminal; with ``follow`` until interrupted."""
+    events: Iterable[Event] = journal.follow() if follow else ordered(journal)
+    passing = (event for event in events if chosen.passes(event))
+    if as_json:
+        for event in passing:
             line = {"n": event.n, "time": event.time, "kind": event.kind, **event.data}
             sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
-        else:
-            for text in spoken(event, full):
-                console.print(text, soft_wrap=True)
+            if follow:
+                sys.stdout.flush()
+    elif follow:
+        _tell(console, passing, chosen, full)
+    else:
+        with paged(console):
+            if not _tell(console, passing, chosen, full):
+                console.print("Nothing was said that matches.", style="dim")
+
+
+def _tell(console: Console, events: Iterable[Event], chosen: Filter, full: bool) -> int:
+    """Print events; returns how many."""
+    count = 0
+    for event in events:
+        count += 1
+        for text in spoken(event, full or chosen.grep is not None and len(words(event)) < 4 * SHORT):
+            if chosen.grep is not None:
+                text.highlight_regex(chosen.grep, "reverse")
+            console.print(text, soft_wrap=True)
+    return count
 
 
 def ordered(journal: Journal) -> list[Event]:
     """Events by experiment, then as written: concurrent experiments are told one after the other."""
-    events = list(journal.events(*SPOKEN))
-    return sorted(
-        events, key=lambda event: (event.data.get("number", event.data.get("experiment", 0)), event.n)
-    )
+    return sorted(journal.events(*SPOKEN), key=lambda event: (number(event), event.n))
 
 
 def spoken(event: Event, full: bool) -> Iterator[Text]:
@@ -67,38 +101,39 @@ def spoken(event: Event, full: bool) -> Iterator[Text]:
     role = data["role"]
     head = f"#{data['experiment']} {role}"
     if event.kind == "prompt":
-        yield Text(
-            f"── {head} is briefed" + (f", revision {data['round']}" if data.get("round") else ""),
-            style="bold",
-        )
+        revision = f", revision {data['round']}" if data.get("round") else ""
+        yield Text(f"── {head} is briefed{revision}", style="bold")
         yield Text(_short(data["human"], full), style="dim")
-    elif event.kind == "unfinished":
-        yield Text(f"{head} gives up: {safe(data['reason'])}", style="red")
     elif event.kind == "reply":
-        for trouble in troubles(data):
-            yield Text(f"   ! {trouble}", style="red")
         if data.get("text"):
-            yield Text(f"{head}: ", style=STYLE.get(role, "")).append(
-                _short(data["text"], full), style="default"
-            )
+            said = _short(data["text"], full)
+            yield Text(f"{head}: ", style=STYLE.get(role, "")).append(said, style="default")
         for call in data.get("tool_calls", []):
-            arguments = json.dumps(call["args"], ensure_ascii=False)
-            yield Text(f"{head} calls {call['name']} ", style=STYLE.get(role, "")).append(
-                _short(arguments, full)
+            yield Text(f"{head} calls {clean(call['name'])} ", style=STYLE.get(role, "")).append_text(
+                _arguments(call["args"], full)
             )
     else:
-        style = "red" if data["result"].startswith('{"error"') else "dim"
-        yield Text(f"   {data['name']} -> ", style=style).append(_short(data["result"], full))
+        yield Text(f"   {clean(data['name'])} -> ", style="dim").append(_short(data["result"], full))
 
 
-def _verdict(data: dict) -> str:
+def _arguments(arguments: dict[str, Any], full: bool) -> Text:
+    """In one line; a program below it in colours, where all of it is asked for."""
+    plain = {key: value for key, value in arguments.items() if not (full and key == "source")}
+    text = Text(_short(json.dumps(plain, ensure_ascii=False), full), style="default")
+    if full and isinstance(arguments.get("source"), str):
+        source = short(arguments["source"])
+        text.append("\n").append_text(Syntax("", "python", background_color="default").highlight(source))
+    return text
+
+
+def _verdict(data: dict[str, Any]) -> str:
     result = data["result"]
     score = "" if result["score"] is None else f", score {result['score']:.4f}"
-    return result["status"] + score + (f" ({safe(result['message'])[:200]})" if result["message"] else "")
+    return result["status"] + score + (f" ({clean(result['message'])[:200]})" if result["message"] else "")
 
 
 def _short(text: str, full: bool) -> str:
-    text = safe(text)
+    text = short(text) if full else clean(text[: 4 * SHORT])
     if full or len(text) <= SHORT:
         return text
-    return f"{text[:SHORT]} … [{len(text) - SHORT} more characters: --full]"
+    return f"{text[:SHORT]} … [more: --full]"

@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 from pathlib import Path
 
-from equilibrist.reading.charts import best_so_far
+from equilibrist.reading.listing import best_so_far
 from equilibrist.reading.view import SessionView
 
 

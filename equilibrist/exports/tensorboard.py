@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from equilibrist.reading.charts import best_so_far
+from equilibrist.reading.listing import best_so_far
 from equilibrist.reading.view import SessionView
 
 

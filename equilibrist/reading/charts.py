@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from equilibrist.reading.listing import best_so_far
 from equilibrist.reading.svg import INK, inline
 from equilibrist.reading.view import Cost, Row
 from equilibrist.render import STATUS_STYLE, safe
@@ -157,17 +158,6 @@ def progress(sessions: Mapping[str, Sequence[Row]], bar: float | None) -> str:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="best")
         return inline(figure, "progress", "Best score so far over experiments, beside the best baseline")
-
-
-def best_so_far(rows: Sequence[Row]) -> list[tuple[int, float]]:
-    """(number, best score over every game until then), from the first score on."""
-    best, climb = -math.inf, []
-    for row in rows:
-        if row.complete and row.score is not None:
-            best = max(best, row.score)
-        if math.isfinite(best) and row.number is not None:
-            climb.append((row.number, best))
-    return climb
 
 
 def burn_down(costs: Sequence[Cost], usd: float | None, tokens: int | None) -> str:

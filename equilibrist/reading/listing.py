@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -52,6 +53,17 @@ def _holds(row: Row, query: str) -> bool:
         f"{row.name} {row.program_id} {row.operator} {row.author} {row.status} {row.hypothesis} {row.message}"
     )
     return all(word in words.casefold() for word in query.split())
+
+
+def best_so_far(rows: Sequence[Row]) -> list[tuple[int, float]]:
+    """(number, best score over every game until then), from the first score on."""
+    best, climb = -math.inf, []
+    for row in rows:
+        if row.complete and row.score is not None:
+            best = max(best, row.score)
+        if math.isfinite(best) and row.number is not None:
+            climb.append((row.number, best))
+    return climb
 
 
 def rate(rows: Sequence[Row]) -> float | None:

@@ -99,7 +99,7 @@ def _summary(view: SessionView) -> dict[str, Any]:
         "total": view.config.get("experiments"),
         "best": best,
         "bar": bar,
-        "spark": sparkline([score for _, score in charts.best_so_far(rows)], 20),
+        "spark": sparkline([score for _, score in listing.best_so_far(rows)], 20),
         "spent": view.spend(),
         "rate": listing.rate(rows),
         "failed": failed,

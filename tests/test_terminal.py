@@ -1,0 +1,147 @@
+"""What is read in a terminal or through a pipe: sessions, one experiment, transcripts."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from journals import LESSON, chain, experiment, new_session, turn
+from typer.testing import CliRunner
+
+from equilibrist.cli import app
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def home(tmp_path):
+    with new_session(tmp_path) as journal:
+        chain(journal)
+        journal.append("ended", None, reason="done")
+    return tmp_path
+
+
+def run(home, *words):
+    return CliRunner().invoke(app, [*words, "--home", str(home)])
+
+
+def test_sessions_in_a_pipe(home):
+    text = run(home, "sessions").stdout
+    assert "\x1b" not in text
+    row = next(line for line in text.splitlines() if "regret-001" in line)
+    for told in ("done", "3/12", "2.6000", "+0.6000", "$0.06", "scripted"):
+        assert told in row
+    (listed,) = json.loads(run(home, "sessions", "--json").stdout)
+    assert listed["climb"] == [2.2, 2.2, 2.6]
+    assert (listed["failed"], listed["rejected"], listed["tokens"]) == (0, 1, 6000)
+
+
+def test_one_experiment(home):
+    text = run(home, "show", "regret-001", "--experiment", "3").stdout
+    assert "\x1b" not in text
+    for told in ("gain +0.4000", "Hypothesis 3", LESSON, "approve", "+    BETA = 0.0", "kuhn3"):
+        assert told in text
+    assert not any(line != line.rstrip() for line in text.splitlines() if line.startswith(("+", "-")))
+    assert "It repeats what experiment 1 did." in run(home, "show", "regret-001", "--experiment", "2").stdout
+    assert "regret-001 #3" in run(home, "show", "regret-001", "--experiment", "1").stdout
+    assert "Finished: 1 to 3" in str(run(home, "show", "regret-001", "--experiment", "9").exception)
+    assert json.loads(run(home, "show", "regret-001", "--experiment", "2", "--json").stdout)["number"] == 2
+
+
+def test_transcripts_are_chosen_by_agent_experiment_and_words(home):
+    every = run(home, "transcript", "regret-001").stdout
+    assert every.count("is briefed") == 6
+    some = run(home, "transcript", "regret-001", "--agent", "critic", "--experiment", "2").stdout
+    assert "proposer" not in some
+    assert "It repeats what experiment 1 did." in some
+    found = run(home, "transcript", "regret-001", "--grep", "NEEDLE", "--experiment", "1").stdout
+    assert found.splitlines()[0] == "#1 proposer: I look for the needle."
+    assert "critic" not in found
+    assert "Nothing was said" in run(home, "transcript", "regret-001", "--grep", "no such words").stdout
+    assert "no regular expression" in str(run(home, "transcript", "regret-001", "--grep", "(").exception)
+    lines = run(home, "transcript", "regret-001", "--grep", "needle", "--json").stdout.splitlines()
+    assert all(json.loads(line)["role"] == "proposer" for line in lines)
+
+
+def test_hostile_text_reaches_no_terminal(tmp_path):
+    bad = "\x1b]0;owned\x07\x1b[2J\u202eevil\u2066\ud800[bold]x[/bold]" + "z" * 1_000_000
+    with new_session(tmp_path) as journal:
+        for kind, key, data in turn(1, "proposer", [(bad[:40], {"source": bad}, bad)], bad):
+            journal.append(kind, key, **data)
+        journal.append("experiment", "1", **experiment(1, None, 2.2, hypothesis=bad, message=bad, output=bad))
+    for words in (
+        ["sessions"],
+        ["show", "regret-001", "--experiment", "1"],
+        ["transcript", "regret-001", "--full"],
+        ["transcript", "regret-001", "--grep", "evil"],
+    ):
+        made = run(tmp_path, *words)
+        assert made.exit_code == 0, made.exception
+        assert len(made.stdout) < 100_000
+        for mark in ("\x1b", "\x07", "\u202e", "\u2066"):
+            assert mark not in made.stdout
+
+
+def test_a_running_session_is_followed_line_by_line(tmp_path):
+    journal = new_session(tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "equilibrist",
+        "transcript",
+        "regret-001",
+        "--follow",
+        "--json",
+        "--home",
+        str(tmp_path),
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    stop = threading.Timer(120, process.kill)
+    stop.start()
+    try:
+        chain(journal)
+        assert "Brief of experiment 1" in json.loads(process.stdout.readline())["human"]
+        rest = [json.loads(process.stdout.readline()) for _ in range(8)]
+        assert any(line.get("text") == "I look for the needle." for line in rest)
+    finally:
+        stop.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        journal.close()
+
+
+def test_a_terminal_gets_colours_and_a_pager(home):
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "PAGER": "sed s/^/PAGED/", "COLUMNS": "120"}
+    environment.pop("NO_COLOR", None)
+    command = [
+        sys.executable,
+        "-m",
+        "equilibrist",
+        "show",
+        "regret-001",
+        "--experiment",
+        "3",
+        "--home",
+        str(home),
+    ]
+    made = subprocess.Popen(
+        command, cwd=ROOT, stdin=follower, stdout=follower, stderr=follower, env=environment
+    )
+    os.close(follower)
+    text = b""
+    try:
+        while block := os.read(leader, 65536):
+            text += block
+    except OSError:  # the other end has closed: Linux says so by an error
+        pass
+    made.wait(120)
+    os.close(leader)
+    assert b"PAGED" in text
+    assert b"\x1b[" in text
+    assert b"BETA" in text
