@@ -41,7 +41,9 @@ def main() -> None:
     rows: list[Row] = []
     for name in options.only or SECTIONS:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        rows += SECTIONS[name](options.quick)
+        for row in SECTIONS[name](options.quick):
+            rows.append(row)
+            print("  " + _line(row), file=sys.stderr, flush=True)
     about = {**_machine(), "load": load, "quick": options.quick, "seconds": round(time.monotonic() - started)}
     if options.json:
         shown = [{**dataclasses.asdict(row), "ratio": row.ratio, "met": row.met} for row in rows]
@@ -75,6 +77,13 @@ def _print(about: dict[str, object], rows: list[Row]) -> None:
     console.print(table)
     print(f"{about['machine']}, load {about['load']:.1f}, {about['seconds']} s in all")
     print(", ".join(f"{name} {version}" for name, version in about["versions"].items()))  # type: ignore[attr-defined]
+
+
+def _line(row: Row) -> str:
+    """What a row says, for those who watch or break off."""
+    beside = f", {row.peer} {_figure(row.theirs, row.unit)}" if row.peer else ""
+    ratio = f", {row.ratio:,.0f}x" if row.ratio is not None else ""
+    return f"{row.what}: {_figure(row.ours, row.unit)}{beside}{ratio} {row.note}".rstrip()
 
 
 def _figure(value: float | None, unit: str) -> str:
