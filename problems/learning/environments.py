@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from problems.learning.envs import boards, fleet, leduc, market, matrix, mpe
-from problems.learning.envs.base import Plan
+from problems.learning.envs.base import Plan, at_random
 from problems.learning.tree import OneShot, Tree
 
 PLANS: dict[str, Plan] = {
@@ -19,7 +19,7 @@ PLANS: dict[str, Plan] = {
     "routing": Plan(matrix.Routing, 30, 16, 16, -64.0, -52.0),
     "tictactoe": Plan(
         partial(boards.Board, rows=3, columns=3, run=3, falls=False),
-        *(50, 27, 16, -0.76, 0.0, "scripts", boards.tactician),
+        *(40, 27, 32, 0.0, 0.95, "scripts", at_random),
         tree=True,
     ),
     "spread": Plan(mpe.Spread, 50, 25, 16, -26.2, -17.0),
