@@ -10,6 +10,7 @@ import pytest
 import torch
 from open_spiel.python.algorithms.projected_replicator_dynamics import projected_replicator_dynamics
 from open_spiel.python.algorithms.regret_matching import regret_matching
+from open_spiel.python.egt import alpharank
 
 from problems.metasolver import PROBLEM
 from problems.metasolver.rule import MetaGame
@@ -151,6 +152,28 @@ def test_replicator_dynamics_and_regret_matching_are_openspiels(shape: tuple[int
     np.testing.assert_allclose(mine.numpy(), np.concatenate(theirs), rtol=1e-9)
     theirs = regret_matching(tensors, iterations=300)
     np.testing.assert_allclose(solved("rm", made, STEPS=300).numpy(), np.concatenate(theirs), rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (5, 5), (3, 3, 3), (2, 2, 2, 2)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_alpharank_is_openspiels(shape: tuple[int, ...], ties: bool) -> None:
+    made = game(shape)
+    if ties:
+        made.update([np.round(tensor.numpy()) for tensor in made.payoffs])
+    tensors = [tensor.numpy() for tensor in made.payoffs]
+    *_, joint, _, _ = alpharank.compute(tensors, use_inf_alpha=True, inf_alpha_eps=0.01)
+    for axis, own in enumerate(torch.split(solved("alpharank", made), made.sizes)):
+        others = tuple(a for a in range(len(shape)) if a != axis)
+        assert own.numpy() == pytest.approx(np.reshape(joint, shape).sum(axis=others), abs=1e-7)
+
+
+def test_alpharank_ranks_the_newest_where_profiles_are_many() -> None:
+    made = game((6, 6, 6))
+    mixtures = solved("alpharank", made, MOST=30).reshape(3, 6)
+    newest = MetaGame(3)
+    newest.update([np.ascontiguousarray(tensor[3:, 3:, 3:].numpy()) for tensor in made.payoffs])
+    torch.testing.assert_close(mixtures[:, 3:].reshape(-1), solved("alpharank", newest), atol=1e-7, rtol=0)
+    assert (mixtures[:, :3] == 0).all()
 
 
 def shor(tensors: list[np.ndarray], epoch: int, training: bool) -> list[np.ndarray]:

@@ -35,8 +35,8 @@ PROBLEM = Problem(
     parent="rm_plus",
     walls={
         "train": ("leduc2", "liars_dice5", "goofspiel4", "kuhn3"),
-        "dev": ("kuhn2", "goofspiel3", "liars_dice4"),
-        "sealed": ("kuhn4", "liars_dice6", "goofspiel5", "leduc3"),
+        "dev": ("kuhn2", "blotto5", "goofspiel3", "battleship2", "liars_dice4"),
+        "sealed": ("blotto10", "kuhn4", "battleship3", "liars_dice6", "goofspiel5", "leduc3"),
     },
     smoke=("kuhn2", "kuhn3"),
     settings={"checkpoints": list(CHECKPOINTS)},

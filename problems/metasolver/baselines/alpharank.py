@@ -11,10 +11,10 @@ import torch
 
 class Rule:
     NOISE = 0.01
-    STEPS = 400
+    STEPS = 200
     PRECISION = 1e-9
     TIE = 1e-12
-    MOST = 20000
+    MOST = 4000
 
     def __init__(self, game):
         self.game = game
