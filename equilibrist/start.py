@@ -125,7 +125,7 @@ def _watched(config: Config, quiet: bool) -> Iterator[tuple[Watch, Sandbox]]:
 def _executor(config: Config, say: Callable[[str], None]) -> AbstractContextManager[Sandbox]:
     """The sandbox of this machine, or those of a cluster. Raises SandboxError."""
     if config.executor == "local":
-        return open_sandbox(config.sandbox, slots=config.parallel, say=say)
+        return open_sandbox(config.sandbox, slots=config.parallel, say=say, device=config.device)
     try:
         from sandbox.cluster import open_cluster
     except ImportError:

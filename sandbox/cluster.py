@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -27,6 +28,7 @@ from sandbox.pool import Pool, packed_game
 
 TRIES = 5
 """Of a job whose node or worker was lost; Ray itself makes them."""
+REACH_SECONDS = 10.0
 LOST = (
     ray.exceptions.WorkerCrashedError,
     ray.exceptions.NodeDiedError,
@@ -43,6 +45,7 @@ def open_cluster(
     Each job takes one processor of a node and runs in the node's sandbox of kind ``sandbox``. Raises
     SandboxError when no cluster answers, or a node can have no such sandbox or has another source tree.
     """
+    _reach(address)
     try:
         ray.init(
             address=address, log_to_driver=False, logging_level=logging.CRITICAL, namespace="equilibrist"
@@ -61,6 +64,16 @@ def open_cluster(
     cluster.name, cluster.about = kind, f"{kind} on {nodes} nodes of a Ray cluster with {cpus} processors"
     say(f"Sandbox: {cluster.about}.")
     return cluster
+
+
+def _reach(address: str | None) -> None:
+    """Raises Unavailable at once where nothing answers at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if port.isdigit() and "/" not in host:
+        try:
+            socket.create_connection((host, int(port)), REACH_SECONDS).close()
+        except OSError as error:
+            raise Unavailable(f"no Ray cluster at {address} can be used: {_brief(error)}") from None
 
 
 class Cluster:

@@ -39,6 +39,8 @@ WALL = "equilibrist"
 MEMORY_MB = 4096
 """Of one container: both halves with their imports, the games' arrays, and what a job may allocate."""
 PIDS = 64
+ULIMITS = {"core": 0, "msgqueue": 0, "nofile": 1024, "nproc": 4096}
+"""The last two because Podman would otherwise ask for more than an engine's own limits may allow."""
 ZYGOTE = [
     "python3",
     "-m",
@@ -229,7 +231,7 @@ def _container(engine: Any, tag: str, placing: Placing) -> dict[str, Any]:
         memswap_limit=f"{MEMORY_MB}m",
         nano_cpus=1_000_000_000,
         pids_limit=PIDS,
-        ulimits=[docker.types.Ulimit(name=name, soft=0, hard=0) for name in ("core", "msgqueue")],
+        ulimits=[docker.types.Ulimit(name=name, soft=n, hard=n) for name, n in ULIMITS.items()],
         init=True,
         auto_remove=True,
         log_config={"Type": "none"},

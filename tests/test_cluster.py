@@ -5,7 +5,6 @@ the development environment leaves it out.
 """
 
 import json
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,11 +61,6 @@ def test_jobs_spread_score_as_here_and_survive_a_lost_node(nodes):
             nodes.remove_node(nodes.workers[0], allow_graceful=False)
             outcomes = [future.result() for future in running]
         assert [(o.status, o.artifact, o.sandbox) for o in outcomes] == [("ok", alone[0], "landlock")] * 6
-        nodes.remove_node(nodes.workers[1], allow_graceful=False)
-        with ThreadPoolExecutor(1) as threads:
-            waiting = threads.submit(cluster.run, job())
-            nodes.add_node(num_cpus=1)
-            assert waiting.result().artifact == alone[0]
 
 
 def test_a_session_on_a_cluster_is_the_session_of_one_machine(nodes, tmp_path):
@@ -85,4 +79,3 @@ def test_without_a_cluster_the_reason_is_one_line():
 
     with pytest.raises(SandboxError, match="no Ray cluster at 127.0.0.1:1 can be used"):
         open_cluster("127.0.0.1:1", "landlock", slots=1)
-    assert sys.modules["ray"] is ray
