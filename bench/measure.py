@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -74,7 +76,7 @@ def _measured(task: str, arguments: str) -> dict[str, Any] | None:
 
 
 def sustained(step: Callable[[], object], iterations: int, seconds: float) -> tuple[float, int]:
-    """CPU seconds per call of ``step`` over the later half of a run, and how many calls were made.
+    """CPU seconds of a call of ``step``, the median over the later half of a run, and how many were made.
 
     The run ends after ``iterations`` calls or, from the fourth on, ``seconds``. Its beginning is left out,
     for OpenSpiel prunes what is no longer reached and becomes faster.
@@ -84,8 +86,8 @@ def sustained(step: Callable[[], object], iterations: int, seconds: float) -> tu
         step()
         ends.append(time.process_time())
     calls = len(ends) - 1
-    half = calls // 2
-    return (ends[-1] - ends[half]) / (calls - half), calls
+    later = ends[calls // 2 :]
+    return statistics.median(b - a for a, b in itertools.pairwise(later)), calls
 
 
 def quietest(step: Callable[[], object], seconds: float, rounds: int = 5) -> float:
