@@ -22,7 +22,7 @@ PLANS: dict[str, Plan] = {
         *(40, 27, 32, 0.0, 0.95, "scripts", at_random),
         tree=True,
     ),
-    "spread": Plan(mpe.Spread, 50, 25, 16, -26.2, -17.0),
+    "spread": Plan(mpe.Spread, 50, 25, 16, -26.2, -17.0, options={"rate": 1e-3}),
     "stag_hunt": Plan(partial(matrix.Matrix, payoffs=matrix.STAG_HUNT, rounds=16), 60, 16, 16, 32.0, 64.0),
     "market": Plan(market.Market, 80, 20, 8, 1.99, 3.37),
     "speaker_listener": Plan(mpe.SpeakerListener, 100, 25, 16, -43.1, -10.0),
