@@ -22,7 +22,8 @@ from problems.regret.referee import rollout
 
 PROGRAMS = {name: Program(source) for name, source in PROBLEM.baselines.items()}
 BETTER = Program(PROBLEM.baselines["cfr_plus"].replace("alpha=t)", "alpha=t**2)"))
-WEIGHTS = {name: operator.weight for name, operator in OPERATORS.items()}
+WEIGHTS = {n: o.weight if n != "recollect" else 0.0 for n, o in OPERATORS.items()}
+"""As in a session that remembers nothing."""
 TOY = '''class Learner:
     """Plain descent."""
 
