@@ -15,11 +15,12 @@ from rich.text import Text
 
 from equilibrist.reading.text import clean, short
 from equilibrist.terminal import paged
+from equilibrist.troubles import troubles
 from memory.events import Event
 from memory.journal import Journal
 
 STYLE = {"proposer": "green", "critic": "yellow", "analyst": "cyan"}
-SPOKEN = ("prompt", "reply", "tool", "experiment")
+SPOKEN = ("prompt", "reply", "tool", "unfinished", "experiment")
 SHORT = 600
 """Characters of a message that are printed unless all of it is asked for."""
 
@@ -52,7 +53,9 @@ def words(event: Event) -> str:
         reasons = [verdict["reasons"] for verdict in data.get("verdicts", ())]
         return "\n".join([_verdict(data), proposal.get("hypothesis", ""), *reasons])
     calls = json.dumps(data.get("tool_calls", data.get("arguments", "")), ensure_ascii=False)
-    return "\n".join(str(data.get(name) or "") for name in ("text", "name", "human", "result")) + calls
+    return (
+        "\n".join(str(data.get(name) or "") for name in ("text", "name", "human", "result", "reason")) + calls
+    )
 
 
 def transcript(
@@ -104,7 +107,11 @@ def spoken(event: Event, full: bool) -> Iterator[Text]:
         revision = f", revision {data['round']}" if data.get("round") else ""
         yield Text(f"── {head} is briefed{revision}", style="bold")
         yield Text(_short(data["human"], full), style="dim")
+    elif event.kind == "unfinished":
+        yield Text(f"{head} gives up: {clean(data['reason'])}", style="red")
     elif event.kind == "reply":
+        for trouble in troubles(data):
+            yield Text(f"   ! {trouble}", style="red")
         if data.get("text"):
             said = _short(data["text"], full)
             yield Text(f"{head}: ", style=STYLE.get(role, "")).append(said, style="default")
@@ -113,7 +120,8 @@ def spoken(event: Event, full: bool) -> Iterator[Text]:
                 _arguments(call["args"], full)
             )
     else:
-        yield Text(f"   {clean(data['name'])} -> ", style="dim").append(_short(data["result"], full))
+        style = "red" if data["result"].startswith('{"error"') else "dim"
+        yield Text(f"   {clean(data['name'])} -> ", style=style).append(_short(data["result"], full))
 
 
 def _arguments(arguments: dict[str, Any], full: bool) -> Text:
