@@ -85,6 +85,9 @@ class SessionView:
         self.rows: dict[int, Row] = {}
         self.baselines: list[Row] = []
         self.by_program: dict[str, Row] = {}
+        self._ranked: list[Row] = []
+        self._ranked_of = 0
+        """How many programs there were when they were ranked."""
         self.children: dict[str, list[Row]] = {}
         self.costs: list[Cost] = []
         self.shares: dict[tuple[str, str], Spent] = {}
@@ -160,8 +163,11 @@ class SessionView:
     def ranked(self) -> list[Row]:
         """Programs with a score over every game, best first, each once; baselines are among them."""
         with self.lock:
-            rows = [row for row in self.by_program.values() if row.complete]
-        return sorted(rows, key=lambda row: (-(row.score or 0.0), row.number or 0))
+            if self._ranked_of != len(self.by_program):
+                rows = [row for row in self.by_program.values() if row.complete]
+                self._ranked = sorted(rows, key=lambda row: (-(row.score or 0.0), row.number or 0))
+                self._ranked_of = len(self.by_program)
+            return self._ranked
 
     @property
     def best(self) -> Row | None:
