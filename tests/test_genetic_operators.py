@@ -75,25 +75,27 @@ def test_operators_change_programs_and_keep_them_whole(name):
     assert len(made) >= 2
 
 
-@pytest.mark.parametrize("parent", PROGRAMS)
-def test_variations_run_and_are_new(parent):
-    failed, tried = [], 7
+def test_variations_run_and_are_new():
+    """Of what is made of all baselines together, at most 15 % fail, and nothing was there before."""
+    failed, tried = [], 0
     taken = {identity(program) for program in PROGRAMS.values()}
-    for seed in range(tried):
-        made = vary(PROGRAMS[parent], donors(parent), Random(f"{parent} {seed}"), WEIGHTS, taken)
-        assert made is not None
-        mark = identity(Program(made.source))
-        assert mark not in taken
-        taken.add(mark)
-        fault = smoke(made.source)
-        failed += [(made.operator, fault)] if fault else []
+    for parent in PROGRAMS:
+        for seed in range(7):
+            made = vary(PROGRAMS[parent], donors(parent), Random(f"{parent} {seed}"), WEIGHTS, taken)
+            assert made is not None
+            tried += 1
+            mark = identity(Program(made.source))
+            assert mark not in taken
+            taken.add(mark)
+            fault = smoke(made.source)
+            failed += [(parent, made.operator, fault)] if fault else []
     assert len(failed) <= 0.15 * tried, failed
 
 
 def test_variations_are_many_sided():
     made = [vary(PROGRAMS["dcfr"], donors("dcfr"), Random(seed), WEIGHTS) for seed in range(90)]
     used = {name for variation in made if variation for name in variation.operator.split("+")}
-    assert len(used) > 0.8 * len(OPERATORS)
+    assert len(used) > 0.8 * sum(weight > 0 for weight in WEIGHTS.values())
     assert len({variation.source for variation in made if variation}) > 50
 
 
