@@ -86,7 +86,9 @@ class Candidate:
             if self.failure is not None:
                 raise self.failure
             os.write(self._request, word)
-            answer = os.read(self._reply, 1)
+            answer = os.read(self._reply, 2)
+            if len(answer) == 2:
+                self._fail("error", "the program answered more often than the referee asked")
             if answer != channel.DONE:
                 self._fail(*(self._reported() if answer else self._died()))
         except BrokenPipeError:

@@ -31,7 +31,7 @@ MET = {
     ("SHOR-PSRO", "kuhn2"): 18,
     ("SHOR-PSRO", "leduc2"): 8,
     ("SHOR-PSRO", "goofspiel4"): 7,
-    ("SHOR-PSRO", "liars_dice4"): 6,
+    ("SHOR-PSRO", "liars_dice4"): 4,
 }
 """Published points from the first on that are met to seven digits."""
 
