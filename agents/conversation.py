@@ -16,7 +16,6 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
-from langchain_core.tools import StructuredTool
 
 from agents.condense import LEVELS, condensed
 from agents.errors import ContextOverflow
@@ -24,7 +23,7 @@ from agents.models import model_id
 from agents.text_calls import without_thoughts
 from tools.desk import Desk, Submission
 from tools.evaluation import Recorded
-from tools.registry import error, tools_for
+from tools.registry import DeskTool, error, tools_for
 
 STEPS = 16
 """Replies in one turn."""
@@ -166,7 +165,7 @@ def _calls(reply: dict[str, Any], step: int) -> list[ToolCall]:
 
 def _answers(
     calls: Sequence[ToolCall],
-    tools: dict[str, StructuredTool],
+    tools: dict[str, DeskTool],
     key: str,
     where: dict[str, Any],
     recorded: Recorded,
@@ -184,13 +183,13 @@ def _answers(
     return answers
 
 
-def _run(tools: dict[str, StructuredTool], call: ToolCall) -> str:
+def _run(tools: dict[str, DeskTool], call: ToolCall) -> str:
     if call["name"] not in tools:
         return error(f"There is no tool {call['name']!r}. Yours are: {', '.join(tools)}.")
     return str(tools[call["name"]].invoke(call["args"]))
 
 
-def _remark(reply: dict[str, Any], left: int, tools: dict[str, StructuredTool]) -> str:
+def _remark(reply: dict[str, Any], left: int, tools: dict[str, DeskTool]) -> str:
     """What the model is told besides its tools' results."""
     called, last_tool = bool(reply["tool_calls"]), list(tools)[-1]
     remarks = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
 
@@ -37,24 +37,12 @@ def run_experiment(number: int, bench: Bench, given: Proposal | None = None) -> 
     thread: RunnableConfig = {"configurable": {"thread_id": str(number)}}
     asked: Any = {"number": number, "given": given}
     while True:
-        final = _streamed(graph, asked, thread, bench, number)
+        final = graph.invoke(asked, thread, context=bench)
         if bench.approve is None or "__interrupt__" not in final:
             experiment: Experiment = final["experiment"]
             return experiment
         verdict = bench.approve(number, final["proposal"])
         asked = Command(resume=verdict.model_dump(mode="json"))
-
-
-def _streamed(graph: Graph, asked: Any, thread: RunnableConfig, bench: Bench, number: int) -> dict[str, Any]:
-    """Run the graph to its end or to an interrupt, telling the bench which node begins."""
-    final: dict[str, Any] = {}
-    events: Iterator[Any] = graph.stream(asked, thread, context=bench, stream_mode=["tasks", "values"])
-    for mode, event in events:
-        if mode == "values":
-            final = event
-        elif "input" in event:
-            bench.stage(number, event["name"])
-    return final
 
 
 @cache
@@ -152,6 +140,7 @@ def record(state: State, bench: Bench) -> State:
 
 def _node(role: Callable[[State, Bench], State]) -> Any:
     def node(state: State, runtime: Runtime[Bench]) -> State:
+        runtime.context.stage(state["number"], role.__name__)
         return role(state, runtime.context)
 
     return node

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import batch, iteration, memory, sandbox, training
+from bench import batch, framework, iteration, memory, sandbox, training
 from bench.measure import Row
 
 SECTIONS = {
@@ -23,6 +23,7 @@ SECTIONS = {
     "training": training.rows,
     "memory": memory.rows,
     "batch": batch.rows,
+    "framework": framework.rows,
     "sandbox": sandbox.rows,
 }
 PACKAGES = ("torch", "numpy", "numba", "open_spiel", "LiteEFG")

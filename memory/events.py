@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _SUM = re.compile(rb',"sum":"([0-9a-f]{8})"\}$')
-_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
+_SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+"""How names of variables end that hold secrets."""
 
 
 class JournalError(Exception):
@@ -63,8 +64,8 @@ def decode(line: bytes) -> Event:
 
 def redact(text: str) -> str:
     """Blot out the secrets of this process's environment, should an error message or a reply repeat one."""
-    for name in filter(_SECRET.search, os.environ):
-        if len(value := os.environ.get(name, "")) >= 8:
+    for name in os.environ:
+        if name.endswith(_SECRET) and len(value := os.environ.get(name, "")) >= 8:
             text = text.replace(json.dumps(value, ensure_ascii=False)[1:-1], f"[{name}]")
     return text
 

@@ -49,6 +49,8 @@ class Journal:
         self._lock = lock
         self._size = 0
         self._last = 0
+        self._settled = True
+        """Whether all that was appended is indexed."""
         self._keys: dict[tuple[str, str], _Place] = {}
         self._kinds: dict[str, list[_Place]] = {}
         self._guard = threading.RLock()
@@ -130,14 +132,16 @@ class Journal:
         if self._lock is None:
             raise JournalError(f"{self.folder} is open for reading only")
         with self._guard, _told(self.folder):
-            if os.fstat(self._file).st_size != self._size:  # Ctrl-C fell between an append and its indexing
+            if not self._settled:  # Ctrl-C fell between an append and its indexing
                 self.refresh()
                 os.ftruncate(self._file, self._size)
+            self._settled = False
             lines = [encode(n, *event) for n, event in enumerate(events, self._last + 1)]
             sync = any(kind in PAID or kind.startswith("lesson_") for kind, _, _ in events)
             append_whole(self._file, self._size, b"".join(line + b"\n" for line in lines), sync)
             for (kind, key, _), line in zip(events, lines, strict=True):
                 self._learn({"n": self._last + 1, "kind": kind, "key": key}, len(line))
+            self._settled = True
             return [decode(line) for line in lines]
 
     def recorded(self, kind: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:

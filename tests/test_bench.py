@@ -49,4 +49,4 @@ def test_what_is_measured_is_measured_elsewhere_and_a_failure_is_told(
 
 
 def test_every_goal_of_the_project_is_in_a_section() -> None:
-    assert {"iteration", "training", "memory", "batch"} <= set(SECTIONS)
+    assert {"iteration", "training", "memory", "batch", "framework"} <= set(SECTIONS)

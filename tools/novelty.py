@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
 from threading import Lock
 from zlib import crc32
@@ -19,17 +20,19 @@ SHINGLE = 4
 """Consecutive words of the dumped tree that are compared as one piece."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fingerprint:
-    identity: str
-    """The tree with the program's own names numbered: equal for programs that compute the same."""
-    structure: str
+    """Hashes, for a session's thousands are kept in memory."""
+
+    identity: bytes
+    """Of the tree with the program's own names numbered: equal for programs that compute the same."""
+    structure: bytes
     """The same with every number replaced by one mark: equal for programs that differ in constants only."""
-    shingles: frozenset[tuple[str, ...]]
-    """Pieces of ``structure``."""
+    shingles: np.ndarray
+    """Of the pieces of ``structure``: uint32, sorted, each once."""
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def fingerprint(source: str) -> Fingerprint | None:
     """None when the source cannot be parsed, or nests too deeply to be walked."""
     try:
@@ -40,7 +43,11 @@ def fingerprint(source: str) -> Fingerprint | None:
         return None
     words = re.findall(r"\w+", structure)
     pieces = zip(*(words[offset:] for offset in range(SHINGLE)), strict=False)
-    return Fingerprint(identity, structure, frozenset(pieces))
+    return Fingerprint(
+        identity=sha256(identity.encode()).digest(),
+        structure=sha256(structure.encode()).digest(),
+        shingles=np.array(sorted({crc32(" ".join(piece).encode()) for piece in pieces}), np.uint32),
+    )
 
 
 def same_program(first: str, second: str) -> bool:
@@ -60,8 +67,9 @@ def similarity(first: str, second: str) -> float:
     one, other = fingerprint(first), fingerprint(second)
     if one is None or other is None:
         return float(first == second)
-    union = one.shingles | other.shingles
-    return len(one.shingles & other.shingles) / len(union) if union else 1.0
+    common = len(np.intersect1d(one.shingles, other.shingles, assume_unique=True))
+    union = len(one.shingles) + len(other.shingles) - common
+    return common / union if union else 1.0
 
 
 class Kin:
@@ -74,7 +82,7 @@ class Kin:
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._twins: dict[str, str] = {}
+        self._twins: dict[str | bytes, str] = {}
         self._bits = np.zeros((BUCKETS, 256), np.bool_)
         """[buckets, programs], for a program's pieces are rows that lie together."""
         self._sizes = np.zeros(256, np.int32)
@@ -121,8 +129,7 @@ def kin(archive: Archive) -> Kin:
 
 
 def _buckets(print_: Fingerprint | None) -> np.ndarray:
-    pieces = print_.shingles if print_ else ()
-    return np.array(sorted({crc32(" ".join(piece).encode()) % BUCKETS for piece in pieces}), np.intp)
+    return np.unique(print_.shingles % BUCKETS).astype(np.intp) if print_ else np.zeros(0, np.intp)
 
 
 def _without_prose(tree: ast.Module) -> ast.Module:

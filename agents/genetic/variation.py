@@ -46,7 +46,7 @@ def vary(
     donors: Sequence[Donor],
     random: Random,
     weights: Mapping[str, float],
-    taken: Collection[str] = (),
+    taken: Collection[bytes] = (),
     interface: Interface | None = None,
 ) -> Variation | None:
     """A program unlike ``parent``, with an identity not in ``taken``; None when none was found."""
@@ -89,7 +89,7 @@ def _apply(scene: Scene, steps: int, weights: Mapping[str, float]) -> tuple[list
     return names, changes
 
 
-def identity(program: Program) -> str:
+def identity(program: Program) -> bytes:
     """The fingerprint of the program written plainly."""
     mark = fingerprint(ast.unparse(program.tree))
     assert mark is not None  # what was unparsed can be parsed
