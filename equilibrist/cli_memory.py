@@ -18,7 +18,8 @@ from equilibrist.options import HOME, Embeddings, Home, Json, MemoryUrl, emit
 from memory.records import LessonKind, LessonStatus
 
 if TYPE_CHECKING:
-    from memory.library import Filter, Library
+    from memory.library import Library
+    from memory.mirror import Filter
 
 app = typer.Typer(help="What was learnt, over all sessions.", no_args_is_help=True)
 
@@ -44,7 +45,7 @@ def library(home: Path, embeddings: str = "", url: str | None = None) -> Iterato
 
 def filter_of(**wanted: str) -> Filter:
     """The filter that the options ask for. Raises Usage for a status, kind or date that cannot be."""
-    from memory.library import Filter
+    from memory.mirror import Filter
 
     for name, allowed in (("status", get_args(LessonStatus)), ("kind", get_args(LessonKind))):
         if wanted[name] and wanted[name] not in allowed:

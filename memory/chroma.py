@@ -21,6 +21,7 @@ import numpy as np
 from chromadb.config import Settings
 
 from memory.files import hold_lock
+from memory.mirror import metadata
 from memory.records import Lesson
 
 _QUIET = Settings(anonymized_telemetry=False)
@@ -37,7 +38,7 @@ class Index:
 
     def __init__(self, client: Any, embedder: str, laboratory: str, lock: int | None) -> None:
         self._client, self._laboratory, self._lock = client, laboratory, lock
-        name = f"lessons-{sha256(embedder.encode()).hexdigest()[:12]}"
+        name = f"lessons-2-{sha256(embedder.encode()).hexdigest()[:12]}"  # 2: what is filtered by
         with _damage():
             self._lessons = client.get_or_create_collection(
                 name, configuration=_HNSW, embedding_function=None
@@ -77,7 +78,9 @@ class Index:
             kept = json.dumps({**state, "records": len(wanted)})
             self._lessons.modify(metadata={**(self._lessons.metadata or {}), self._laboratory: kept})
 
-    def near(self, vectors: np.ndarray, k: int, names: Sequence[str]) -> list[tuple[Lesson, np.ndarray]]:
+    def near(
+        self, vectors: np.ndarray, k: int, names: Sequence[str], where: Mapping[str, Any]
+    ) -> list[tuple[Lesson, np.ndarray]]:
         """The ``k`` nearest lessons to each vector, and up to 30 for each word of ``names`` in a text."""
         found: dict[str, tuple[Lesson, np.ndarray]] = {}
         with _damage():
@@ -87,6 +90,7 @@ class Index:
             answer = self._lessons.query(
                 query_embeddings=list(vectors),
                 n_results=min(k, count),
+                where=dict(where) or None,
                 include=["metadatas", "embeddings"],
             )
             rows = [
@@ -96,6 +100,7 @@ class Index:
             ]
             for name in names:
                 more = self._lessons.get(
+                    where=dict(where) or None,
                     where_document={"$contains": name},
                     limit=30,
                     include=["metadatas", "embeddings"],
@@ -126,9 +131,8 @@ class Index:
             page = self._lessons.get(where=where, limit=_BATCH, offset=offset, include=["metadatas"])
             yield from zip(page["ids"], page["metadatas"], strict=True)
 
-    def _metadata(self, lesson: Lesson) -> dict[str, str]:
-        fields = {name: getattr(lesson, name) for name in ("problem", "kind", "status", "session")}
-        return {**fields, "laboratory": self._laboratory, "lesson": lesson.model_dump_json()}
+    def _metadata(self, lesson: Lesson) -> dict[str, Any]:
+        return {**metadata(lesson), "laboratory": self._laboratory, "lesson": lesson.model_dump_json()}
 
 
 def open_index(folder: Path, embedder: str, laboratory: str, url: str | None = None) -> Index:

@@ -51,11 +51,16 @@ def header(line: bytes) -> dict[str, Any] | None:
 
     Inside a JSON string a quote is always escaped, so the first ``,"data":`` ends the header.
     """
-    found = _SUM.search(line)
-    if not found or int(found[1], 16) != zlib.crc32(line[: found.start()] + b"}"):
+    if not whole(line):
         return None
     head: dict[str, Any] = json.loads(line[: line.index(b',"data":')] + b"}")
     return head
+
+
+def whole(line: bytes) -> bool:
+    """Whether the line is as it was written."""
+    found = _SUM.search(line, max(0, len(line) - 18))
+    return bool(found and int(found[1], 16) == zlib.crc32(line[: found.start()] + b"}"))
 
 
 def decode(line: bytes) -> Event:

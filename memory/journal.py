@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from memory.events import Event, JournalError, decode, encode, header, redact
+from memory.events import Event, JournalError, decode, encode, header, redact, whole
 from memory.files import append_whole, hold_lock, write_atomically
 from memory.records import program_id
 
@@ -312,11 +312,12 @@ def scan(folder: Path, prefix: str, upto: int | None = None, start: int = 0) -> 
     with file:
         file.seek(start)
         for line in file:
-            if mark in line[:120] and (head := header(line.rstrip(b"\n"))):
-                if upto is not None and head["n"] > upto:
+            if mark in line[:120] and whole(line := line.rstrip(b"\n")):
+                event = decode(line)
+                if upto is not None and event.n > upto:
                     return
-                if head["kind"].startswith(prefix):
-                    yield decode(line.rstrip(b"\n"))
+                if event.kind.startswith(prefix):
+                    yield event
 
 
 def _open(folder: Path) -> int:

@@ -51,7 +51,11 @@ _FAMILIES = {
         "simple": "simpl ablat remov delet prun",
     }.items()
 }
-_ROOTS = tuple((root, name) for name, roots in _FAMILIES.items() for root in roots)
+_ROOTS: dict[str, list[tuple[str, str]]] = {}
+"""(root, family) by the root's first three letters."""
+for _name, _roots in _FAMILIES.items():
+    for _root in _roots:
+        _ROOTS.setdefault(_root[:3], []).append((_root, f"~{_name}"))
 
 
 def words(text: str) -> frozenset[str]:
@@ -67,9 +71,8 @@ def words(text: str) -> frozenset[str]:
 def _of(word: str) -> frozenset[str]:
     parts = [part for part in _PART.findall(word) if part != word] if re.search(r"[\d_]", word) else []
     stems = {_stem(word), *map(_stem, parts)}
-    return frozenset(
-        stems | {f"~{name}" for w in (word, *parts) for root, name in _ROOTS if _begins(w, root)}
-    )
+    families = (name for w in (word, *parts) for root, name in _ROOTS.get(w[:3], ()) if _begins(w, root))
+    return frozenset(stems.union(families))
 
 
 def _begins(word: str, root: str) -> bool:

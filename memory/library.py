@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 from pydantic import ValidationError
 
 from memory.chroma import Index, IndexDamaged, open_index, remove_index
@@ -23,7 +22,8 @@ from memory.events import Event
 from memory.gathering import gather, progress
 from memory.journal import Journal, JournalError, read_session
 from memory.lessons import NEAR, added, clean, cleaned, fold, group, relation
-from memory.ranking import TRUST, Recalled, Shelf, choose, parts, usefulness
+from memory.mirror import Filter, Mirror
+from memory.ranking import Recalled, Shelf, names, parts
 from memory.records import Lesson, LessonDraft
 from memory.tidying import principles, useless
 from sandbox.job import Record
@@ -32,32 +32,6 @@ LINE_LIMIT = 1_000_000
 """Characters of a line of an import; a lesson of ours has a few thousand."""
 _CANDIDATES = 64
 _ID = re.compile(r"[0-9a-f]{12}")
-
-
-class Filter(Record):
-    """Which lessons a question is about. Empty fields do not restrict; retired ones only come by status."""
-
-    problem: str = ""
-    kind: str = ""
-    status: str = ""
-    session: str = ""
-    games: tuple[str, ...] = ()
-    since: str = ""
-    """ISO date or time."""
-
-    def admits(self, lesson: Lesson) -> bool:
-        equal = all(not getattr(self, x) or getattr(self, x) == getattr(lesson, x) for x in _EQUAL)
-        games = not self.games or bool(set(self.games) & set(lesson.games))
-        return (
-            equal
-            and games
-            and lesson.created >= self.since
-            and (bool(self.status) or lesson.status != "retired")
-        )
-
-
-_EQUAL = ("problem", "kind", "status", "session")
-_COLUMNS = (*_EQUAL, "created")
 
 
 class Tidied(Record):
@@ -77,7 +51,8 @@ class Library:
         self._index: Index | None = None
         self._indexed: dict[str, list[int]] = {}
         """How far the journals had come when the index was last seen to hold them."""
-        self._mirror: _Mirror | None = None
+        self._asked = False
+        self._mirror: Mirror | None = None
         self._mirrored: dict[str, list[int]] = {}
 
     def __enter__(self) -> Self:
@@ -104,17 +79,25 @@ class Library:
         return found | {name: known[name] for name in wanted if name in known}
 
     def query(self, question: str, k: int = 8, only: Filter | None = None) -> list[Recalled]:
-        """Lessons that answer a question, best first; none when memory knows nothing of it."""
+        """Lessons that answer a question, best first; none when memory knows nothing of it.
+
+        Chroma spares a first question the reading of all lessons. Whoever asks again, or for few of them,
+        has them ranked in memory, which costs less than looking up words and filters in Chroma.
+        """
         only = only or Filter()
         vectors = self._embedder.embed(parts(question))
-        index = self._opened() if only == Filter() or self._url else None
-        if index is not None:
+        first, self._asked = not self._asked, True
+        if only.status != "retired" and (self._url or (first and only == Filter())):
+            index = self._opened()
             try:
-                k_near = _CANDIDATES if only == Filter() else 8 * _CANDIDATES
-                found = index.near(vectors, k_near, _names(question))
-                return _Mirror([x for x in found if only.admits(x[0])]).rank(question, vectors, k, only)
-            except IndexDamaged:
+                found = index.near(vectors, _CANDIDATES, names(question), only.where()) if index else None
+            except IndexDamaged as error:
+                found = None
+                if self._url:
+                    raise self._unusable(error) from error
                 self._rebuilt()  # for the next question; this one is answered from the journals
+            if found is not None:
+                return Mirror(found).rank(question, vectors, k, only)
         return self._whole().rank(question, vectors, k, only)
 
     def add(self, problem: str, draft: LessonDraft) -> str:
@@ -252,13 +235,13 @@ class Library:
                     raise
         return str(read_session(folder).get("laboratory", "home"))
 
-    def _whole(self) -> _Mirror:
+    def _whole(self) -> Mirror:
         """Every lesson with its vector, from the journals; kept until they grow."""
         now = progress(self._home, self._mirrored)
         if self._mirror is None or not _same_events(now, self._mirrored):
             lessons = list(self.lessons().values())
             vectors = list(self._embedder.embed([lesson.text for lesson in lessons])) if lessons else []
-            self._mirror = _Mirror(list(zip(lessons, vectors, strict=True)))
+            self._mirror = Mirror(list(zip(lessons, vectors, strict=True)))
         self._mirrored = now
         return self._mirror
 
@@ -270,11 +253,14 @@ class Library:
             self._refresh(self._index)
         except IndexDamaged as error:
             if self._url:
-                raise ConnectionError(f"the Chroma server at {self._url} cannot be used: {error}") from error
+                raise self._unusable(error) from error
             return self._rebuilt()
         except (OSError, JournalError):
             return None
         return self._index
+
+    def _unusable(self, error: IndexDamaged) -> ConnectionError:
+        return ConnectionError(f"the Chroma server at {self._url} cannot be used: {error}")
 
     def _rebuilt(self) -> Index | None:
         try:
@@ -297,54 +283,8 @@ class Library:
         self._indexed = now
 
 
-class _Mirror:
-    """Lessons and their vectors in this process: any filter, exact ranking."""
-
-    def __init__(self, found: Sequence[tuple[Lesson, np.ndarray]]) -> None:
-        self.lessons = [lesson for lesson, _ in found]
-        if found:
-            self._shelf = Shelf(len(found[0][1]))
-            self._shelf.add([(x.id, x.text) for x in self.lessons], np.stack([row for _, row in found]))
-        self._use = usefulness(
-            np.array([x.shown for x in self.lessons]), np.array([x.helped for x in self.lessons])
-        )
-        self._trust = np.array([TRUST[lesson.status] or 0.5 for lesson in self.lessons])
-        self._columns = {name: np.array([getattr(x, name) for x in self.lessons], str) for name in _COLUMNS}
-
-    def rank(self, question: str, vectors: np.ndarray, k: int, only: Filter) -> list[Recalled]:
-        admitted = self._admitted(only)
-        if not admitted.any():
-            return []
-        ranked = self._shelf.rank(question, vectors, self._trust * self._use * admitted)
-        rows = [
-            (self.lessons[r], self._shelf.vectors[r], cosine, matched, float(self._use[r]))
-            for r, cosine, matched in ranked
-        ]
-        return choose(rows, only.games, k)
-
-    def _admitted(self, only: Filter) -> np.ndarray:
-        """[lessons] of bool: ``only.admits``, column by column."""
-        admitted = np.ones(len(self.lessons), bool)
-        for name in _EQUAL:
-            if wanted := getattr(only, name):
-                admitted &= self._columns[name] == wanted
-        if not only.status:
-            admitted &= self._columns["status"] != "retired"
-        if only.since:
-            admitted &= self._columns["created"] >= only.since
-        if only.games:
-            for row in np.flatnonzero(admitted):
-                admitted[row] = not set(only.games).isdisjoint(self.lessons[row].games)
-        return admitted
-
-
 def _same_events(one: Mapping[str, list[int]], other: Mapping[str, list[int]]) -> bool:
     return {name: n for name, (_, n) in one.items()} == {name: n for name, (_, n) in other.items()}
-
-
-def _names(question: str) -> list[str]:
-    """Words of a question that an embedder may not know: names from programs, acronyms, numbers."""
-    return [word for word in re.findall(r"[\w.+]+", question) if re.search(r"\d|_|[A-Z]{2}", word)][:2]
 
 
 def _claims(lesson: Lesson) -> str:

@@ -59,6 +59,11 @@ def parts(question: str) -> list[str]:
     return [question, *list(dict.fromkeys(part for part in sentences if len(part) > 20))[:_PARTS]]
 
 
+def names(question: str) -> list[str]:
+    """Words of a question that an embedder may not know: names from programs, acronyms, numbers."""
+    return [word for word in re.findall(r"[\w.+]+", question) if re.search(r"\d|_|[A-Z]{2}", word)][:2]
+
+
 class Shelf:
     """Lessons' texts and vectors in rows, only ever added. Which rows a question may see, ``known`` says."""
 

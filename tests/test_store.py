@@ -20,7 +20,8 @@ from memory.embedder import Cached, Embedder, MiniLM, Words
 from memory.gathering import take_snapshot
 from memory.journal import Journal
 from memory.lessons import run_identity
-from memory.library import Filter, Library
+from memory.library import Library
+from memory.mirror import Filter
 from memory.records import Experiment, LessonDraft, Proposal, Result, program_id
 from memory.store import Memory
 
@@ -418,6 +419,7 @@ from contextlib import suppress
 from pathlib import Path
 from memory.embedder import Words
 from memory.library import Library
+from memory.mirror import Filter
 from memory.records import LessonDraft
 with Library(Path(sys.argv[1]), Words()) as library:
     for i in range(40):
