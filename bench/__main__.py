@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import batch, framework, iteration, memory, sandbox, training
+from bench import batch, framework, iteration, lessons, memory, sandbox, training
 from bench.measure import Row
 
 SECTIONS = {
@@ -25,6 +25,7 @@ SECTIONS = {
     "batch": batch.rows,
     "framework": framework.rows,
     "sandbox": sandbox.rows,
+    "lessons": lessons.rows,
 }
 PACKAGES = ("torch", "numpy", "numba", "open_spiel", "LiteEFG")
 

@@ -162,9 +162,18 @@ def _conduct(
         journal.append("ended", reason=reason, message=str(error))
         raise Failed(f"{error} Go on later with: equilibrist resume {journal.folder.name}") from None
     journal.append("ended", reason=reason)
-    with Library(home, _embedder(home, config.embeddings), config.memory_url) as library:
-        library.sync()
+    share(home, config, watch.say)
     return reason
+
+
+def share(home: Path, config: Config, say: Callable[[str], None]) -> None:
+    """Bring the index or the team's server up to date. A server that went away costs no session."""
+    try:
+        with Library(home, _embedder(home, config.embeddings), config.memory_url) as library:
+            library.sync()
+    except ConnectionError as error:
+        say(str(error))
+        say("The lessons are in the journal. To share them later: equilibrist memory pull")
 
 
 def prove(sandbox: Sandbox, journal: Journal, watch: Watch) -> None:

@@ -107,8 +107,10 @@ class Index:
                 )
                 rows += zip(more["metadatas"], more["embeddings"], strict=True)
             for data, row in rows:
-                lesson = Lesson.model_validate_json(data["lesson"])
-                if len(found.get(lesson.id, (lesson,))[0].supported_by) <= len(lesson.supported_by):
+                lesson = _lesson(data)
+                if lesson and len(found.get(lesson.id, (lesson,))[0].supported_by) <= len(
+                    lesson.supported_by
+                ):
                     found[lesson.id] = (lesson, np.asarray(row, np.float32))
         return list(found.values())
 
@@ -116,7 +118,7 @@ class Index:
         """Lessons of other laboratories on the same server."""
         with _damage():
             records = self._records({"laboratory": {"$ne": self._laboratory}})
-            return [Lesson.model_validate_json(data["lesson"]) for _, data in records]
+            return [lesson for lesson in (_lesson(data) for _, data in records) if lesson]
 
     def close(self) -> None:
         try:
@@ -138,14 +140,13 @@ class Index:
 def open_index(folder: Path, embedder: str, laboratory: str, url: str | None = None) -> Index:
     """The index in a folder, or on a Chroma server (``http://host:port``).
 
-    Raises BlockingIOError when another process has the folder, IndexDamaged when it cannot be used.
+    Raises BlockingIOError when another process has the folder, IndexDamaged when it cannot be used,
+    ConnectionError when the URL is none.
     """
     if url:
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 8000)
+        host, port, secure = _address(url)
         with _damage():
-            client = chromadb.HttpClient(parts.hostname or "localhost", port, ssl=secure, settings=_QUIET)
+            client = chromadb.HttpClient(host, port, ssl=secure, settings=_QUIET)
         return Index(client, embedder, laboratory, None)
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold_lock(folder.with_suffix(".lock"))
@@ -169,10 +170,30 @@ def remove_index(folder: Path) -> None:
         os.close(lock)
 
 
+def _address(url: str) -> tuple[str, int, bool]:
+    """Host, port, and whether by TLS."""
+    try:
+        parts = urlsplit(url)
+        host, port, secure = parts.hostname, parts.port, parts.scheme == "https"
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise ConnectionError(f"'{url}' is no address of a Chroma server; one looks like http://host:8000")
+    return host, port or (443 if secure else 8000), secure
+
+
 def _generation(folder: Path) -> Path:
     """Where in the folder the index lies. A rebuilt one gets a new name, since Chroma keeps what it knows of
     a path in the process, even when opening it failed."""
     return folder / str(max((int(x.name) for x in folder.glob("*/") if x.name.isdigit()), default=1))
+
+
+def _lesson(data: Mapping[str, Any]) -> Lesson | None:
+    """None for a record that is no lesson, which another laboratory may have put on a server."""
+    try:
+        return Lesson.model_validate_json(data["lesson"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _parts(names: list[str]) -> Iterator[list[str]]:
@@ -186,4 +207,5 @@ def _damage() -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
         raise
     except BaseException as error:  # a panic of Chroma's native part is no Exception
-        raise IndexDamaged(f"{type(error).__name__}: {error}") from error
+        told = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise IndexDamaged(told) from error

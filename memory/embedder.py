@@ -193,6 +193,10 @@ class Cached:
             self._vectors.add(part, self._embedder.embed(part))
         return self._vectors.rows(texts)
 
+    def know(self, texts: Sequence[str], rows: np.ndarray) -> None:
+        """Take these vectors for these texts, from whoever has computed them already."""
+        self._vectors.add(texts, rows)
+
 
 def local_embedder() -> Embedder:
     """MiniLM, or Words (see its note) where the wheel is missing."""

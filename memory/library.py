@@ -81,13 +81,13 @@ class Library:
     def query(self, question: str, k: int = 8, only: Filter | None = None) -> list[Recalled]:
         """Lessons that answer a question, best first; none when memory knows nothing of it.
 
-        Chroma spares a first question the reading of all lessons. Whoever asks again, or for few of them,
-        has them ranked in memory, which costs less than looking up words and filters in Chroma.
+        Chroma spares a first question the reading of all lessons. Whoever asks again has them ranked in
+        memory, which costs less than looking up names and filters in Chroma.
         """
         only = only or Filter()
         vectors = self._embedder.embed(parts(question))
         first, self._asked = not self._asked, True
-        if only.status != "retired" and (self._url or (first and only == Filter())):
+        if only.status != "retired" and (self._url or first):
             index = self._opened()
             try:
                 found = index.near(vectors, _CANDIDATES, names(question), only.where()) if index else None
@@ -189,7 +189,10 @@ class Library:
     def pull(self) -> int:
         """Import what other laboratories have put on the server; returns how many were new."""
         index = self._opened()
-        return self._take_in(index.others()) if index else 0
+        try:
+            return self._take_in(index.others()) if index else 0
+        except IndexDamaged as error:
+            raise self._unusable(error) from error
 
     def sync(self) -> bool:
         """Bring the index up to date; False when another process has it (which will)."""
@@ -255,12 +258,14 @@ class Library:
             if self._url:
                 raise self._unusable(error) from error
             return self._rebuilt()
+        except ConnectionError:
+            raise
         except (OSError, JournalError):
             return None
         return self._index
 
     def _unusable(self, error: IndexDamaged) -> ConnectionError:
-        return ConnectionError(f"the Chroma server at {self._url} cannot be used: {error}")
+        return ConnectionError(f"No Chroma server can be used at {self._url}: {error}")
 
     def _rebuilt(self) -> Index | None:
         try:

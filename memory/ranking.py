@@ -70,7 +70,6 @@ class Shelf:
     def __init__(self, dimensions: int) -> None:
         self.ids: list[str] = []
         self.row: dict[str, int] = {}
-        self._words: list[frozenset[str]] = []
         self._postings: dict[str, array[int]] = {}
         self._vectors = np.zeros((256, dimensions), np.float32)
 
@@ -90,8 +89,7 @@ class Shelf:
             row = self.row[name] = len(self.ids)
             self.ids.append(name)
             self._vectors[row] = vector
-            self._words.append(words(text))
-            for word in self._words[row]:
+            for word in words(text):
                 self._postings.setdefault(word, array("q")).append(row)
 
     def near(self, vector: np.ndarray, least: float) -> list[str]:
@@ -160,26 +158,33 @@ def choose(
             score = relevance * TRUST[lesson.status] * use * _place(lesson, games)
             scored.append((Recalled(lesson, round(score, 6), _why(lesson, cosine, matched)), vector))
     scored.sort(key=lambda pair: (-pair[0].score, pair[0].lesson.id))
-    scored = scored[: 4 * k]
-    chosen: list[tuple[Recalled, np.ndarray]] = []
-    while scored and len(chosen) < k:
-        best = max(scored, key=lambda pair: (_marginal(pair, chosen), pair[0].score, pair[0].lesson.id))
-        scored = [pair for pair in scored if pair is not best]
-        chosen.append(best)
-    return [recalled for recalled, _ in chosen]
+    return _unlike(scored[: 4 * k], k)
 
 
-def _marginal(pair: tuple[Recalled, np.ndarray], chosen: Sequence[tuple[Recalled, np.ndarray]]) -> float:
-    """The score, less for what is like something chosen already. The other side of a contradiction is not."""
-    recalled, vector = pair
-    lesson = recalled.lesson
-    alike = [
-        float((other * vector).sum(dtype=np.float64))
-        for one, other in chosen
-        if one.lesson.id not in lesson.against and lesson.id not in one.lesson.against
-    ]
-    excess = (max(alike, default=0.0) - _ALIKE) / (1.0 - _ALIKE)
-    return round(recalled.score * (1.0 - _VARIETY * min(1.0, max(0.0, excess))), 6)
+def _unlike(scored: Sequence[tuple[Recalled, np.ndarray]], k: int) -> list[Recalled]:
+    """One after another the best by its score, less for what is like one chosen already. The other side of a
+    contradiction is not."""
+    if not scored:
+        return []
+    left = [recalled for recalled, _ in scored]
+    vectors = np.stack([vector for _, vector in scored])
+    nearest = np.zeros(len(left))
+    chosen: list[Recalled] = []
+    rows = list(range(len(left)))
+    while rows and len(chosen) < k:
+        excess = np.clip((nearest - _ALIKE) / (1.0 - _ALIKE), 0.0, 1.0)
+        marginal = [round(x.score * (1.0 - _VARIETY * e), 6) for x, e in zip(left, excess, strict=True)]
+        best = max(rows, key=lambda row: (marginal[row], left[row].score, left[row].lesson.id))
+        rows.remove(best)
+        chosen.append(left[best])
+        alike = (vectors * vectors[best]).sum(axis=1, dtype=np.float64)
+        alike[[_opposed(x.lesson, left[best].lesson) for x in left]] = 0.0
+        nearest = np.maximum(nearest, alike)
+    return chosen
+
+
+def _opposed(one: Lesson, other: Lesson) -> bool:
+    return other.id in one.against or one.id in other.against
 
 
 def _place(lesson: Lesson, games: Sequence[str]) -> float:

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from agents.librarian import answer
 from agents.scripted import ScriptedModel
 from equilibrist.cli_memory import app
+from equilibrist.config import Config
 from equilibrist.errors import Usage
+from equilibrist.start import share
 from memory.embedder import Endpoint, Words
 from memory.records import Lesson
 
@@ -176,3 +178,10 @@ def test_embeddings_of_an_endpoint_by_an_option(tmp_path: Path, monkeypatch: pyt
 def test_lift_without_sessions_says_what_to_do(tmp_path: Path) -> None:
     assert "memory trial" in memory(tmp_path, "lift")
     assert memory(tmp_path, "lift", "--json")["sessions"] == 0
+
+
+def test_a_server_that_went_away_costs_no_finished_session(tmp_path: Path) -> None:
+    said: list[str] = []
+    share(tmp_path, Config(problem="regret", memory_url="http://127.0.0.1:9"), said.append)
+    assert "No Chroma server can be used at http://127.0.0.1:9" in said[0]
+    assert "memory pull" in said[1]

@@ -320,6 +320,25 @@ def test_filters(sessions: Sessions, library: Library) -> None:
         library.retire("unknown", "")
 
 
+@pytest.mark.parametrize(
+    "only",
+    [{}, {"games": ("leduc", "go")}, {"kind": "failure", "since": "2020-01-01"}, {"since": "2999-01-01"}],
+)
+def test_a_first_question_is_answered_by_chroma_as_later_ones_from_memory(
+    tmp_path: Path, minilm: Embedder, only: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Library(tmp_path, minilm) as library:
+        library.add("regret", draft(DISCOUNT, games=("leduc",)))
+        library.add("regret", draft(MOMENTUM, kind="failure"))
+        asked = ("regrets: discounting, momentum", 8, Filter.model_validate(only))
+        monkeypatch.setattr(library, "_whole", None)
+        first = library.query(*asked)
+        monkeypatch.undo()
+        monkeypatch.setattr(library, "_opened", None)
+        assert texts(library.query(*asked)) == texts(first)
+        assert len(first) == {"2020-01-01": 1, "2999-01-01": 0}.get(str(only.get("since")), 2 - len(only))
+
+
 def test_the_index_is_kept_and_follows_the_journals(tmp_path: Path, minilm: Embedder) -> None:
     with Library(tmp_path, minilm) as library:
         library.add("regret", draft(DISCOUNT))
@@ -540,8 +559,22 @@ def test_a_server_is_shared_by_laboratories(tmp_path: Path, minilm: Embedder, se
         assert one.pull() == 0
         two.retire(name, "wrong")
         assert set(texts(two.query(question))) == {DISCOUNT, MOMENTUM}  # the other laboratory keeps it
+        assert texts(two.query(question, only=Filter(since="2999-01-01"))) == []
+        one.add("metasolver", draft("Momentum on payoffs.", games=("kuhn", "leduc")))
+        assert one.sync()
+        only = Filter(problem="metasolver", games=("leduc", "go"), since="2020-01-01")
+        assert texts(two.query(question, only=only)) == ["Momentum on payoffs."]
+        assert two._index
+        two._index._lessons.add(ids=["x"], embeddings=minilm.embed(["x"]), metadatas=[{"laboratory": "x"}])
+        assert two.pull() == 2  # what is no lesson is passed over
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path: Path, minilm: Embedder) -> None:
-    with pytest.raises(ConnectionError, match=r"http://127\.0\.0\.1:9 cannot be used"):
+    with pytest.raises(ConnectionError, match=r"No Chroma server can be used at http://127\.0\.0\.1:9"):
         Library(tmp_path, minilm, url="http://127.0.0.1:9").query("x")
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "http://", "ftp://x", "http://x:port", "http://[x"])
+def test_what_is_no_address_of_a_server_is_named(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConnectionError, match="no address of a Chroma server"):
+        Library(tmp_path, Words(), url).sync()
