@@ -203,7 +203,7 @@ def show(
 ) -> None:
     """Leaderboard, best program, lineage, curves and lessons of a session."""
     if experiment is None:
-        show_session(home, session, all_of_it, as_json)
+        show_session(home, session, all_of_it, as_json, paging=True)
     else:
         from equilibrist.show_experiment import show_experiment
 

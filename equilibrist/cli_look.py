@@ -99,7 +99,13 @@ def transcript(
     experiment: Annotated[int | None, typer.Option(help="Only this experiment.")] = None,
     grep: Annotated[str | None, typer.Option(help="Only what matches this regular expression.")] = None,
     full: Annotated[bool, typer.Option(help="Print long messages whole.")] = False,
-    follow: Annotated[bool, typer.Option(help="Go on as the session writes; Ctrl-C ends it.")] = False,
+    follow: Annotated[
+        bool, typer.Option(help="The latest messages, then what the session writes; Ctrl-C ends it.")
+    ] = False,
+    last: Annotated[
+        int | None,
+        typer.Option(min=0, help="Only so many, the latest; 10 with --follow.", show_default="all"),
+    ] = None,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -117,4 +123,4 @@ def transcript(
     except re.error as error:
         raise Usage(f"'{grep}' is no regular expression: {error}.") from error
     journal = Journal.view(find_session(home, session))
-    read(Console(), journal, Filter(agent, experiment, pattern), full, follow, as_json)
+    read(Console(), journal, Filter(agent, experiment, pattern), full, follow, as_json, last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,9 +13,10 @@ from rich.console import Console
 
 from equilibrist.errors import Interrupted
 from equilibrist.options import emit
+from equilibrist.terminal import paged
 
 
-def show_session(home: Path, session: str, all_of_it: bool, as_json: bool) -> None:
+def show_session(home: Path, session: str, all_of_it: bool, as_json: bool, paging: bool = False) -> None:
     """A session as ``equilibrist show`` prints it."""
     from equilibrist import show as view
     from equilibrist.home import find_session
@@ -26,7 +28,9 @@ def show_session(home: Path, session: str, all_of_it: bool, as_json: bool) -> No
     if as_json:
         emit(view.summary(journal, lessons))
     else:
-        view.show(Console(), journal, lessons, all_of_it)
+        console = Console()
+        with paged(console) if paging else nullcontext():
+            view.show(console, journal, lessons, all_of_it)
 
 
 def finish(ended: tuple[str, str], home: Path, as_json: bool) -> None:

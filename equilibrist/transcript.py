@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +23,8 @@ from memory.journal import Journal
 
 STYLE = {"proposer": "green", "critic": "yellow", "analyst": "cyan"}
 SPOKEN = ("prompt", "reply", "tool", "unfinished", "experiment")
+FOLLOWED = 10
+"""Messages with which following begins, like the lines of ``tail``."""
 SHORT = 600
 """Characters of a message that are printed unless all of it is asked for."""
 
@@ -59,22 +63,36 @@ def words(event: Event) -> str:
 
 
 def transcript(
-    console: Console, journal: Journal, chosen: Filter, full: bool, follow: bool, as_json: bool
+    console: Console,
+    journal: Journal,
+    chosen: Filter,
+    full: bool,
+    follow: bool,
+    as_json: bool,
+    last: int | None = None,
 ) -> None:
-    """Print the transcript, through a pager on a terminal; with ``follow`` until interrupted."""
-    events: Iterable[Event] = journal.follow() if follow else ordered(journal)
-    passing = (event for event in events if chosen.passes(event))
+    """Print the transcript, through a pager on a terminal.
+
+    ``last``: only so many of the matching messages. With ``follow`` the latest come first, ``FOLLOWED`` of
+    them unless ``last`` says otherwise, then what is written from then on, until interrupted.
+    """
+    seen = len(journal)
+    events: Iterable[Event] = filter(chosen.passes, journal.events(*SPOKEN) if follow else ordered(journal))
+    if follow or last is not None:
+        events = deque(events, maxlen=FOLLOWED if last is None else last)
+    if follow:
+        events = chain(events, filter(chosen.passes, journal.follow(after=seen)))
     if as_json:
-        for event in passing:
+        for event in events:
             line = {"n": event.n, "time": event.time, "kind": event.kind, **event.data}
             sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
             if follow:
                 sys.stdout.flush()
     elif follow:
-        _tell(console, passing, chosen, full)
+        _tell(console, events, chosen, full)
     else:
         with paged(console):
-            if not _tell(console, passing, chosen, full):
+            if not _tell(console, events, chosen, full):
                 console.print("Nothing was said that matches.", style="dim")
 
 

@@ -18,6 +18,7 @@ import json
 import os
 import threading
 import time
+from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,11 +159,11 @@ class Journal:
         place = self._keys.get((kind, key))
         return None if place is None else self._read(place)
 
-    def events(self, *kinds: str) -> Iterator[Event]:
-        """Events of these kinds, or all, in order, as of now."""
+    def events(self, *kinds: str, start: int = 0) -> Iterator[Event]:
+        """Events of these kinds, or all, in order, as of now; ``start``: byte of the file to begin at."""
         with self._guard:
-            chosen = kinds or tuple(self._kinds)
-            places = sorted(place for kind in chosen for place in self._kinds.get(kind, ()))
+            known = [self._kinds.get(kind, []) for kind in kinds or tuple(self._kinds)]
+            places = sorted(place for of_kind in known for place in of_kind[bisect(of_kind, (start, 0)) :])
         return map(self._read, places)
 
     def __len__(self) -> int:
@@ -170,13 +171,12 @@ class Journal:
 
     def follow(self, after: int = 0, until: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Events past number ``after`` as they come, also from another process, until ``until()``."""
+        start = 0
         while True:
             done = until()
             self.refresh()
-            for event in self.events():
-                if event.n > after:
-                    after = event.n
-                    yield event
+            new, start = self.events(start=start), self._size
+            yield from (event for event in new if event.n > after)
             if done:
                 return
             time.sleep(0.2)

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 from journals import LESSON, chain, experiment, new_session, turn
+from rich.console import Console
 from typer.testing import CliRunner
 
 from equilibrist.cli import app
+from equilibrist.transcript import Filter, transcript
+from memory.events import Event
+from memory.journal import Journal
 
 ROOT = Path(__file__).parent.parent
 
@@ -86,6 +90,22 @@ def test_hostile_text_reaches_no_terminal(tmp_path):
             assert mark not in made.stdout
 
 
+def test_the_latest_are_shown_first_when_a_session_is_followed(home, capsys):
+    journal = Journal.view(home / "sessions" / "regret-001")
+    journal.follow = lambda after: iter(
+        [Event(after + 1, "", "unfinished", None, {"role": "critic", "experiment": 4, "reason": "x"})]
+    )
+    shown = {}
+    for last in (None, 3, 0):
+        transcript(Console(), journal, Filter(), False, follow=True, as_json=True, last=last)
+        shown[last] = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
+    assert len(shown[None]) == 11
+    assert shown[3] == ["reply", "tool", "experiment", "unfinished"]
+    assert shown[0] == ["unfinished"]
+    lines = run(home, "transcript", "regret-001", "--last", "2", "--json").stdout.splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["tool", "experiment"]
+
+
 def test_a_running_session_is_followed_line_by_line(tmp_path):
     journal = new_session(tmp_path)
     command = [
@@ -95,6 +115,8 @@ def test_a_running_session_is_followed_line_by_line(tmp_path):
         "transcript",
         "regret-001",
         "--follow",
+        "--last",
+        "99",
         "--json",
         "--home",
         str(tmp_path),
@@ -115,7 +137,8 @@ def test_a_running_session_is_followed_line_by_line(tmp_path):
         journal.close()
 
 
-def test_a_terminal_gets_colours_and_a_pager(home):
+@pytest.mark.parametrize("of", [["--experiment", "3"], ["--all"]])
+def test_a_terminal_gets_colours_and_a_pager(home, of):
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "PAGER": "sed s/^/PAGED/", "COLUMNS": "120"}
     environment.pop("NO_COLOR", None)
@@ -125,8 +148,7 @@ def test_a_terminal_gets_colours_and_a_pager(home):
         "equilibrist",
         "show",
         "regret-001",
-        "--experiment",
-        "3",
+        *of,
         "--home",
         str(home),
     ]
