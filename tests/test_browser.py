@@ -218,6 +218,16 @@ def test_a_phone_needs_no_sideways_scrolling(page):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
+def test_what_charts_say_can_be_read_on_a_phone(page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{page.base}/sessions/regret-001")
+    for part in ("#lineage", "[data-load$=charts]"):
+        drawn(page, part)
+    heights = "[...document.querySelectorAll('.chart text')].map(t => t.getBoundingClientRect().height)"
+    assert min(page.evaluate(heights)) >= 10  # CSS pixels
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_the_theme_is_kept(page):
     page.click("#theme")
     page.click("#theme")

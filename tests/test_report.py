@@ -7,6 +7,9 @@ from journals import LESSON, chain, experiment, new_session
 from typer.testing import CliRunner
 
 from equilibrist.cli import app
+from equilibrist.confirm import Confirmation
+from equilibrist.distill import Distillation
+from equilibrist.finalists import Race
 from equilibrist.reading.laboratory import Laboratory
 from equilibrist.report.facts import gather
 
@@ -42,7 +45,9 @@ DISTILLATION = {
     ],
 }
 CONFIRMATION = {
+    "session": "regret-001",
     "program": "#3",
+    "sandbox": "local",
     "problem": "regret",
     "repeats": 3,
     "trials": [],
@@ -74,6 +79,21 @@ CONFIRMATION = {
         }
     ],
 }
+RACE = {
+    "session": "regret-001",
+    "problem": "regret",
+    "games": ["kuhn4"],
+    "rounds": 5,
+    "tried": 3,
+    "finalists": [],
+    "winner": "#3",
+    "winner_id": "0" * 12,
+    "baseline": "cfr_plus",
+    "difference": 0.25,
+    "p_value": 0.01,
+    "corrected": 0.03,
+    "better": True,
+}
 
 
 def write(home, out, *more):
@@ -89,8 +109,13 @@ def test_a_report_of_a_whole_session(tmp_path):
     with new_session(tmp_path) as journal:
         chain(journal)
         best = [e.data for e in journal.events("experiment")][-1]["proposal"]["program_id"]
-        journal.append("distillation", None, program_id=best, **DISTILLATION)
-        journal.append("confirmation", None, session="regret-001", program_id=best, **CONFIRMATION)
+        for kind, record, data in (
+            ("finalists", Race, RACE),
+            ("distillation", Distillation, {**DISTILLATION, "program_id": best}),
+            ("confirmation", Confirmation, {**CONFIRMATION, "program_id": best}),
+        ):
+            event = record.model_validate(data)  # what the commands write, not what a test made up
+            journal.append(kind, None, **event.model_dump(mode="json"))
         journal.append("ended", None, reason="done")
     html, plain, told = write(tmp_path, tmp_path / "out")
     for page in (html, plain):
@@ -113,6 +138,8 @@ def test_a_report_of_a_whole_session(tmp_path):
             "leduc3",
             "17 ablations",
             "1 confirmations",
+            "1 races of finalists",
+            "p = 0.030 corrected for 3 programs tried",
             "Discounting helps in Leduc.",
             "one of 2 programs confirmed",
             "equilibrist replay regret-001",

@@ -147,6 +147,14 @@ def test_two_programs_and_two_sessions_are_compared(home, client):
     assert "two of a kind" in client.get("/compare?a=regret-001/1&b=regret-001").text
 
 
+def test_the_budget_burns_down_in_what_it_is_set_in(tmp_path, client):
+    assert "tokens left over time" in client.get("/sessions/regret-001/charts").text
+    free = new_session(tmp_path, "regret-002", experiments=9, tokens=None)
+    free.append("experiment", "1", **experiment(1, None, 2.2))
+    free.close()
+    assert "experiments left over time" in client.get("/sessions/regret-002/charts").text
+
+
 def test_what_is_not_there_is_said(client):
     for path in (
         "/sessions/none",

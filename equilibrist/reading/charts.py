@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from equilibrist.budget import Spent
 from equilibrist.reading.listing import best_so_far
 from equilibrist.reading.svg import INK, inline
 from equilibrist.reading.view import Cost, Row
@@ -160,26 +161,38 @@ def progress(sessions: Mapping[str, Sequence[Row]], bar: float | None) -> str:
         return inline(figure, "progress", "Best score so far over experiments, beside the best baseline")
 
 
-def burn_down(costs: Sequence[Cost], usd: float | None, tokens: int | None) -> str:
-    """What is left of the budget over time; what was spent, where there is no budget."""
-    dollars = usd is not None or (tokens is None and costs[-1].spent.usd > 0)
-    spent = [cost.spent.usd if dollars else float(cost.spent.tokens) for cost in costs]
-    limit = usd if dollars else tokens
-    start = datetime.fromisoformat(costs[0].time)
-    minutes = [(datetime.fromisoformat(cost.time) - start).total_seconds() / 60 for cost in costs]
-    step = max(1, len(costs) // 800)
-    values = [limit - value if limit is not None else value for value in spent]
-    unit = "US dollars" if dollars else "tokens"
+def burn_down(rows: Sequence[Row], costs: Sequence[Cost], config: Mapping[str, Any]) -> str:
+    """What is left over time of the budget in dollars, tokens or, for a researcher that costs nothing,
+    experiments; what was spent, where money or tokens have no budget. Empty before there is anything."""
+    unit, limit, spent = _burnt(rows, costs, config)
+    if not spent:
+        return ""
+    start = datetime.fromisoformat(spent[0][0])
+    minutes = [(datetime.fromisoformat(time) - start).total_seconds() / 60 for time, _ in spent]
+    values = [limit - value if limit is not None else value for _, value in spent]
+    step = max(1, len(spent) // 800)
+    told = f"{unit} {'left' if limit is not None else 'spent'}"
     with _LOCK, _settings():
         figure, axes = _figure(4.4, 2.2)
         axes.plot(
             minutes[::step] + minutes[-1:], values[::step] + values[-1:], color=PALETTE[1], linewidth=1.6
         )
-        axes.set(xlabel="minutes", ylabel=f"{unit} {'left' if limit is not None else 'spent'}")
+        axes.set(xlabel="minutes", ylabel=told)
         axes.set_ylim(bottom=0)
-        return inline(
-            figure, "burn", f"{unit} {'left of the budget' if limit is not None else 'spent'} over time"
-        )
+        return inline(figure, "burn", f"{told} over time")
+
+
+def _burnt(
+    rows: Sequence[Row], costs: Sequence[Cost], config: Mapping[str, Any]
+) -> tuple[str, float | None, list[tuple[str, float]]]:
+    """Unit, budget, and what was used of it by when."""
+    usd, tokens, last = config.get("usd"), config.get("tokens"), costs[-1].spent if costs else Spent()
+    if usd is not None or (tokens is None and last.usd > 0):
+        return "US dollars", usd, [(cost.time, cost.spent.usd) for cost in costs]
+    if tokens is not None or last.tokens > 0:
+        return "tokens", tokens, [(cost.time, float(cost.spent.tokens)) for cost in costs]
+    done = sorted(row.time for row in rows)
+    return "experiments", config.get("experiments"), [(time, float(n)) for n, time in enumerate(done, 1)]
 
 
 def convergence(

@@ -24,7 +24,7 @@ def inline(
     """A figure as one ``<svg>`` element.
 
     Args:
-        name: prefix of every id in it; also the class of the element.
+        name: prefix of every id in it; also a class of the element, beside its width (``inches-4``).
         title: what a screen reader says in its place.
         points: attributes for the marks of a scatter, by the scatter's gid, in the order of its points.
     """
@@ -42,7 +42,8 @@ def inline(
         if (rows := marks.pop(element.get("class", ""), None)) is not None:
             for mark, row in zip(_marks(element), rows, strict=False):
                 mark.attrib.update(row)
-    root.attrib.update({"class": f"chart {name}", "role": "img", "aria-label": title})
+    width = round(figure.get_size_inches()[0])
+    root.attrib.update({"class": f"chart {name} inches-{width}", "role": "img", "aria-label": title})
     for size in ("width", "height", "version"):
         root.attrib.pop(size, None)
     return ET.tostring(root, encoding="unicode")

@@ -52,8 +52,8 @@ def draw(facts: Facts) -> dict[str, str]:
         made["lineage"] = charts.lineage(view.experiments, view.baselines, list(facts.line))
         sessions = {"best so far": view.experiments}
         made["progress"] = charts.progress(sessions, bar.score if bar else None)
-    if view.costs and facts.spent.tokens:
-        made["budget"] = charts.burn_down(view.costs, view.config.get("usd"), view.config.get("tokens"))
+    if burnt := charts.burn_down(view.experiments, view.costs, view.config):
+        made["budget"] = burnt
     if facts.best and facts.result:
         beside = {facts.best.name: facts.result}
         for row in view.ranked:

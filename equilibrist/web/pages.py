@@ -158,15 +158,15 @@ def charts_of(request: Request) -> Response:
     key = ("charts", view.name, view.lines.last)
 
     def draw() -> str:
-        bar, config = view.best_baseline, view.config
+        bar = view.best_baseline
         parts = [
             (
                 "Best score so far",
                 charts.progress({"best so far": view.experiments}, bar.score if bar else None),
             )
         ]
-        if view.costs and (view.costs[-1].spent.tokens or view.costs[-1].spent.usd):
-            parts.append(("Budget", charts.burn_down(view.costs, config.get("usd"), config.get("tokens"))))
+        if burnt := charts.burn_down(view.experiments, view.costs, view.config):
+            parts.append(("Budget", burnt))
         results = _results(view, listing.exemplars(view))
         return PAGES.get_template("charts.html").render(parts=parts, curves=charts.convergence(results))
 
