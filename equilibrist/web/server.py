@@ -15,6 +15,7 @@ from equilibrist.home import open_home
 from equilibrist.reading import charts
 from equilibrist.reading.laboratory import Laboratory
 from equilibrist.web.app import LOOPBACK, make_app, new_token
+from equilibrist.web.pages import PAGES
 
 GRACE = 2
 """Seconds that open streams get when the server stops."""
@@ -72,6 +73,10 @@ def _own_addresses(host: str) -> list[str]:
 
 
 def _warm(laboratory: Laboratory) -> None:
-    """What the first page would wait for: journals read, matplotlib loaded."""
+    """What the first page would wait for: journals read, templates compiled, matplotlib loaded."""
     laboratory.lessons()
+    for view in laboratory.sessions():
+        view.spend()
+    for name in PAGES.list_templates():
+        PAGES.get_template(name)
     charts.progress({}, None)
