@@ -60,7 +60,7 @@ class PublishedPopulation(Population):
         for player in range(self.players):
             _respond(self._histories, player, _edges(self._histories, reach), self._policies[self.size])
         self._plans[self.size] = self._plan(self._policies[self.size])
-        self.size += 1
+        self._enter()
 
     def gains(self, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         edges, response = _edges(self._histories, reach), np.empty(len(reach))
