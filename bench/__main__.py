@@ -15,12 +15,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import batch, framework, iteration, lessons, memory, sandbox, training
+from bench import batch, framework, iteration, lessons, memory, psro, sandbox, training
 from bench.measure import Row
 
 SECTIONS = {
     "iteration": iteration.rows,
     "training": training.rows,
+    "psro": psro.rows,
     "memory": memory.rows,
     "batch": batch.rows,
     "framework": framework.rows,

@@ -44,9 +44,11 @@ def test_what_is_measured_is_measured_elsewhere_and_a_failure_is_told(
     assert figures["iterations"] == 50
     assert 0 < figures["nash_conv"] < figures["iteration"]
     assert measured("peers.openspiel", game="kuhn2", iterations=50, seconds=0.5) is not None
+    assert measured("psro.referee", game="kuhn2")["run"] > 0  # type: ignore[index]
+    assert measured("psro.openspiel", game="kuhn2", seconds=0.1)["epochs"] >= 1  # type: ignore[index]
     assert measured("ours.iteration", game="no_game", rule="cfr", iterations=1, seconds=1.0) is None
     assert "no_game" in capfd.readouterr().err
 
 
 def test_every_goal_of_the_project_is_in_a_section() -> None:
-    assert {"iteration", "training", "memory", "batch", "framework"} <= set(SECTIONS)
+    assert {"iteration", "training", "psro", "memory", "batch", "framework"} <= set(SECTIONS)

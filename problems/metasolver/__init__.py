@@ -41,6 +41,7 @@ PROBLEM = Problem(
     smoke=("kuhn2", "kuhn3"),
     settings={"checkpoints": list(CHECKPOINTS)},
     smoke_settings={"checkpoints": [1, 6]},
+    seconds=180.0,
     referee="problems.metasolver.referee",
     rule="problems.metasolver.rule",
     pack=pack,

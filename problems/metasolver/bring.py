@@ -12,8 +12,8 @@ from problems.games.tables import Tables
 from problems.metasolver.referee import largest_population
 from problems.metasolver.score import CHECKPOINTS
 
-LIMIT = 50.0
-"""Seconds that an evaluation may be estimated at; the sandbox ends a program at 60."""
+LIMIT = 150.0
+"""Seconds that an evaluation may be estimated at; the sandbox ends a program at 180."""
 SOLVING = 0.02
 """Seconds that a solver of usual length takes per epoch."""
 
