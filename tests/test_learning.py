@@ -62,6 +62,21 @@ def test_a_rule_that_is_surely_below_zero_is_stopped_and_the_steps_spared_are_to
     assert details["environment steps"] == raced["planned"][0] - raced["spared"][0]
 
 
+def test_mirror_descent_approaches_the_equilibrium_and_not_if_its_steps_stay_long():
+    rule = PROBLEM.baselines["mmd"]
+    near = play(rule, "scissors", 1.0)["exploitability"]
+    assert near[-1] < near[0] < 0.3
+    assert near[-1] < 0.15
+    schedule = "self.NEAR * t**0.5"
+    assert schedule in rule
+    assert (
+        play(rule.replace(schedule, "0.5").replace("MAGNET = 2.0", "MAGNET = 0.2"), "scissors", 1.0)[
+            "exploitability"
+        ][-1]
+        > 0.5
+    )
+
+
 @pytest.mark.slow
 def test_ippo_learns_tic_tac_toe():
     made = play(IPPO, "tictactoe", 0.5)

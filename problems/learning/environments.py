@@ -40,7 +40,8 @@ PLANS: dict[str, Plan] = {
         *(80, 42, 16, -0.92, 0.0, "scripts", boards.tactician),
     ),
 }
-"""What counts as 0: random play, or where it is worse the selfish equilibrium (dilemma, routing, stag hunt);
+"""What counts as 0: random play, or where it is worse the selfish equilibrium (dilemma, routing, stag hunt)
+or, in scissors, pure play;
 against scripts, random play against them. As 1: the common optimum of matrix, congestion and market; the
 scripts'
 own play against each other; figures above what the known rules reach elsewhere. Measured over 512
