@@ -4,13 +4,13 @@
 
 The zygote never executes a program. It forks, the fork hardens itself, and only then runs the program's
 source; when the referee says so, the zygote kills what is left and tells how the fork ended. It holds no
-secret: no game, no environment, no file of ours. Imports nothing of ours but channel, harden and rules.
+secret: no game, no environment, no file of ours. Imports nothing of ours but channel, forking,
+harden and rules.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import hashlib
 import importlib
 import io
@@ -32,7 +32,7 @@ import numba
 import numpy as np
 import torch
 
-from sandbox import channel, harden, rules
+from sandbox import channel, forking, harden, rules
 
 Serve = Callable[[dict[str, Any], dict[str, Any], dict[str, np.ndarray]], list[Callable[[], object]]]
 PROGRAM = "program.py"
@@ -94,7 +94,7 @@ def _learn(known: dict[str, Serve], connection: socket.socket, fds: list[int]) -
         connection.send(traceback.format_exc().encode()[-MESSAGE_CHARACTERS:])
         return
     known[digest] = namespace["serve"]
-    gc.freeze()
+    forking.settle()
     sealed = channel.seal(fresh)
     socket.send_fds(connection, [b"learnt"], [sealed])
     os.close(sealed)
@@ -143,8 +143,7 @@ def _warm_up() -> None:
     x = torch.ones(8, 8, requires_grad=True)
     (x @ x).softmax(-1).sum().backward()
     torch.from_numpy(np.zeros(8)).index_add_(0, torch.arange(8), torch.ones(8))
-    gc.collect()
-    gc.freeze()
+    forking.settle()
 
 
 def _run(

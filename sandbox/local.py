@@ -19,7 +19,7 @@ from sandbox.job import Unavailable
 from sandbox.pool import Pool
 
 ROOT = Path(__file__).resolve().parent.parent
-HALF = ("__init__.py", "candidate.py", "channel.py", "harden.py", "rules.py")
+HALF = ("__init__.py", "candidate.py", "channel.py", "forking.py", "harden.py", "rules.py")
 """The files of ours that a zygote needs."""
 NOBODY = 65534
 CLEARED = {

@@ -26,7 +26,7 @@ import traceback
 from typing import Any, NoReturn
 
 from problems.problem import CandidateError
-from sandbox import channel
+from sandbox import channel, forking
 from sandbox.crossing import Candidate, ZygoteLost
 from sandbox.harden import PR_SET_PDEATHSIG, prctl
 
@@ -123,6 +123,7 @@ def _learn(job: dict[str, Any], compiled: bytes, zygote: socket.socket, host: in
     """
     try:
         importlib.import_module(job["referee"])
+        forking.settle()
     except Exception:
         return traceback.format_exc(), b""
     fds = [channel.seal(job["rule"].encode()), channel.seal(compiled)]
