@@ -32,25 +32,21 @@ class InProcess:
     ) -> dict[str, np.ndarray]:
         shared = {name: np.zeros(shape, dtype) for name, dtype, shape in arrays}
         self.program = {"__name__": "program"}
-        with _Failures():
+        try:
             exec(compile(self._source, "program.py", "exec"), self.program)
             self._operations = self._serve(self.program, setup, shared)
+        except Exception as error:
+            raise _failure(error) from error
         return shared
 
     def call(self, operation: int) -> None:
-        with _Failures():
+        try:
             self._operations[operation]()
+        except Exception as error:
+            raise _failure(error) from error
 
 
-class _Failures:
-    """Turns whatever the program raises into its result."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, Exception):
-            status: Literal["error", "invalid"] = "error"
-            if getattr(error, "status", "") == "invalid":
-                status = "invalid"
-            raise CandidateError(status, "".join(traceback.format_exception(error)[-3:])) from error
+def _failure(error: Exception) -> CandidateError:
+    """What the program raised, as its result."""
+    status: Literal["error", "invalid"] = "invalid" if getattr(error, "status", "") == "invalid" else "error"
+    return CandidateError(status, "".join(traceback.format_exception(error)[-3:]))

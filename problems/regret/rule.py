@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -279,35 +280,49 @@ class _Player:
 
     def __init__(self, rule: Any, infosets: Infosets, shared: dict[str, torch.Tensor]) -> None:
         self.infosets, self.proposed = infosets, shared.pop("policy")
-        self.t = 0
+        self.t, self.shape = 0, self.proposed.shape
         self.policy = infosets.uniform()
         self.rule = rule(infosets)
-        self.methods = [(getattr(self.rule, name), _parameters(rule, name)) for name in METHODS]
-        self.asked = {name for _, names in self.methods for name in names}
+        names = {method: _parameters(rule, method) for method in METHODS}
+        self.asked = {name for wanted in names.values() for name in wanted}
         needed = self.asked | ({"realisation"} if "reach" in self.asked else set())
-        self.copied = [(name, given) for name, given in shared.items() if name in needed]
+        self.copies = [(name, given.clone) for name, given in shared.items() if name in needed]
+        self.steps = [(getattr(self.rule, method), _picked(names[method])) for method in METHODS[:3]]
+        self.average_policy = self.rule.average_policy
+        self.wants_reach = "reach" in self.asked
 
     def learn(self) -> None:
         with _without_autograd(True):
             self.t += 1
-            values: dict[str, Any] = {name: given.clone() for name, given in self.copied}
-            values["t"], values["policy"] = self.t, self.policy
-            if "reach" in self.asked:
+            values: dict[str, Any] = {"t": self.t, "policy": self.policy}
+            for name, copy in self.copies:
+                values[name] = copy()
+            if self.wants_reach:
                 values["reach"] = self.infosets.sum(values["realisation"])
-            for method, names in self.methods[:3]:
-                result = method(*[values[name] for name in names])
+            for method, pick in self.steps:
+                result = method(*pick(values))
             self.policy = self._write("next_policy", result)
 
     def write_average(self) -> None:
         with _without_autograd(True):
-            self._write("average_policy", self.methods[3][0]())
+            self._write("average_policy", self.average_policy())
 
     def _write(self, method: str, policy: Any) -> torch.Tensor:
-        if not isinstance(policy, torch.Tensor) or policy.shape != self.proposed.shape:
+        if not isinstance(policy, torch.Tensor) or policy.shape != self.shape:
             shape = list(policy.shape) if isinstance(policy, torch.Tensor) else type(policy).__name__
             raise Invalid(f"{method} must return a tensor [{self.infosets.sequences}], not {shape}")
         self.proposed.copy_(policy)
         return policy
+
+
+def _picked(names: list[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """Values of these names, as arguments. It runs three times per crossing, hence no loop over the names."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    if not names:
+        return lambda values: ()
+    only = names[0]
+    return lambda values: (values[only],)
 
 
 def _parameters(rule: Any, method: str) -> list[str]:
