@@ -13,6 +13,8 @@ from equilibrist.options import (
     HOME,
     AnalystModel,
     CriticModel,
+    Evaluations,
+    GpuSeconds,
     Home,
     Json,
     Minutes,
@@ -56,6 +58,7 @@ def fork(
     at: Annotated[int, typer.Option(min=0, help="The last experiment that is kept; 0 keeps the baselines.")],
     seed: Annotated[int | None, typer.Option(help="Another seed.")] = None,
     experiments: Annotated[int | None, typer.Option(min=1, help="A new total of experiments.")] = None,
+    evaluations: Evaluations = None,
     parallel: Annotated[int | None, typer.Option(min=1, max=64, help="Experiments in flight.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="Another sandbox.")] = None,
     model: Annotated[str | None, typer.Option(help="Another chat model for all roles.")] = None,
@@ -65,6 +68,7 @@ def fork(
     minutes: Minutes = None,
     usd: Usd = None,
     tokens: Tokens = None,
+    gpu_seconds: GpuSeconds = None,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -76,11 +80,13 @@ def fork(
     changes = {
         "seed": seed,
         "experiments": experiments,
+        "evaluations": evaluations,
         "parallel": parallel,
         "sandbox": sandbox,
         **roles(model, proposer_model, critic_model, analyst_model),
         "usd": usd,
         "tokens": tokens,
+        "gpu_seconds": gpu_seconds,
     }
     name = branch(home, session, at, changes)
     finish(resume(home, name, {"minutes": minutes}, salvage=False, quiet=as_json), home, as_json)

@@ -147,8 +147,10 @@ def test_a_session_is_replayed_and_forked(undisturbed):
     home, _ = undisturbed
     equilibrist("replay", "regret-001", home=home)
     assert ledger(home, "../replays/regret-001") == ledger(home)
-    forked = equilibrist("fork", "regret-001", "--at", "3", "--seed", "9", "--json", home=home)
-    name = json.loads(forked.stdout)["session"]
+    other = ("--seed", "9", "--gpu-seconds", "50")
+    forked = json.loads(equilibrist("fork", "regret-001", "--at", "3", *other, "--json", home=home).stdout)
+    name = forked["session"]
+    assert forked["config"]["gpu_seconds"] == 50
     assert ledger(home, name)[:3] == ledger(home)[:3]
     assert ledger(home, name)[3:] != ledger(home)[3:]
 
