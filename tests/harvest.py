@@ -36,9 +36,11 @@ class Harvest(ParallelEnv):
                 mask[2] = 0
             if self.fault == "mask":
                 mask[:] = 0
-            state = [self.field, self.energy.get(agent, 0), self.time]
+            state = [self.field, self.energy.get(agent, 0), self.time % 100]
             if self.fault == "nan" and self.time > 1:
                 state[0] = np.nan
+            if self.fault == "range" and self.time > 1:
+                state[0] = 700
             seen[agent] = {"observation": np.array(state, np.float32) / 10, "action_mask": mask}
         return seen
 
@@ -61,6 +63,8 @@ class Harvest(ParallelEnv):
             rewards[agent] = min(self.field, float(action))
             self.field -= rewards[agent]
         self.time += 1
+        if self.fault == "unpaid":
+            del rewards[self.agents[-1]]
         dead = {agent: self.energy.get(agent, 1) <= 0 for agent in self.agents}
         over = dict.fromkeys(self.agents, self.time >= self.length and self.fault != "endless")
         seen, infos = self._seen(), {agent: {} for agent in self.agents}

@@ -75,6 +75,8 @@ def test_a_users_environment_is_measured_packed_and_learnt_elsewhere(shop):
         ("farm.fields.wheat:parallel_env(fault='crash')", "the field is on fire"),
         ("farm.fields.wheat:parallel_env(fault='nan')", "not finite"),
         ("farm.fields.wheat:parallel_env(fault='mask')", ""),
+        ("farm.fields.wheat:parallel_env(fault='range')", "is 70 at [0], outside its space"),
+        ("farm.fields.wheat:parallel_env(fault='unpaid')", "no reward to"),
         ("farm.fields.wheat:parallel_env(fault='endless')", "not over after"),
     ],
 )

@@ -151,6 +151,20 @@ def test_the_same_run_twice_is_equal_to_the_last_bit() -> None:
     assert first == second
 
 
+def test_another_seed_is_another_order_and_another_run_of_the_same_game() -> None:
+    """Repeats differ where rounding decides ties, so that a spread can be told."""
+    packed, solver = pack("leduc2"), PROBLEM.baselines["rm_plus"]
+    plain, again, other = (
+        referee.rollout(InProcess(PROBLEM.rule, solver), packed, {"checkpoints": [1, 2, 40], "seed": seed})[
+            "exploitability"
+        ]
+        for seed in (0, 0, 1)
+    )
+    assert plain == again
+    assert other[:2] == pytest.approx(plain[:2], rel=1e-12)
+    assert other[2] != plain[2]
+
+
 @pytest.mark.parametrize(
     ("source", "fault"),
     [

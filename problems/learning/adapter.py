@@ -145,7 +145,7 @@ class Adapted(Environment):
             table = np.zeros((self.batch, space.actions), bool)
             table[:, 0] = True
             for b in map(int, np.flatnonzero(acting[:, i])):
-                table[b] = space.mask(*self._last(b, name))
+                table[b] = space.mask(*self._last(b, name), name)
             out.append(table)
         return out
 
@@ -245,14 +245,30 @@ class Space:
             raise BroughtError(f"An observation of {name} is not finite.")
         return made
 
-    def mask(self, seen: Any, info: Any) -> np.ndarray:
+    def confine(self, seen: Any, name: str) -> None:
+        """Raises BroughtError where numbers lie outside the bounds that the space names."""
+        from gymnasium.spaces import Box
+
+        shown = seen["observation"] if self.masked else seen
+        if isinstance(self.shown, Box) and np.shape(shown) == self.shown.shape:
+            outside = (np.asarray(shown) < self.shown.low) | (np.asarray(shown) > self.shown.high)
+            if outside.any():
+                where = tuple(int(i) for i in np.argwhere(outside)[0])
+                raise BroughtError(
+                    f"An observation of {name} is {np.asarray(shown)[where]:g} at {list(where)}, outside its "
+                    f"space, which goes from {self.shown.low[where]:g} to {self.shown.high[where]:g} there."
+                )
+
+    def mask(self, seen: Any, info: Any, name: str) -> np.ndarray:
         """Legal actions [A]. Raises BroughtError where none is."""
         given = seen["action_mask"] if self.masked else (info or {}).get("action_mask")
         legal = np.ones(self.actions, bool) if given is None else np.asarray(given).ravel().astype(bool)
         if legal.shape != (self.actions,):
-            raise BroughtError(f"An action mask has {legal.size} entries for {self.actions} actions.")
+            raise BroughtError(
+                f"An action mask of {name} has {legal.size} entries for {self.actions} actions."
+            )
         if not legal.any():
-            raise BroughtError("An action mask leaves an agent that is to act without any action.")
+            raise BroughtError(f"An action mask leaves {name} without any action when it is to act.")
         return legal
 
     def action(self, number: Any) -> Any:

@@ -25,7 +25,7 @@ from problems.learning.returns import played
 
 ENTRY = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
 LIMIT = 30.0
-"""Seconds that an evaluation is planned to take at most; the sandbox ends a program at 60."""
+"""Seconds that an evaluation is planned to take at most; the sandbox ends a program at 300."""
 SEEDS, COPIES, JUDGEMENTS, EPISODES = 5, 8, 5, 8
 MOST, FEWEST = 80, 8
 """Iterations of training."""
@@ -230,8 +230,22 @@ class _Counted(Adapted):
         self.lengths = np.zeros(self.batch)
         self.going = np.ones(self.batch, bool)
 
+    def observe(self) -> list[np.ndarray]:
+        for copy, seen in zip(self.copies, self.seen, strict=True):
+            for name, space in zip(self.names, self.spaces, strict=True):
+                if name in copy.agents:
+                    space.confine(copy.observe(name) if self.turns else seen[name], name)
+        return super().observe()
+
+    def _together(self, b: int, actions: Any) -> Any:
+        before = list(self.copies[b].agents)
+        rewards = super()._together(b, actions)
+        if missing := [name for name in before if name not in rewards]:
+            raise BroughtError(f"`step` gave no reward to {missing[0]}, which was alive before it.")
+        return rewards
+
     def step(self, actions: Any) -> Any:
-        super().observe()  # as training does, so that a fault in an observation shows
+        self.observe()  # as training does, so that a fault in an observation shows
         made = super().step(actions)
         self.steps += 1
         self.total += made.rewards * self.going[:, None]

@@ -33,13 +33,14 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     """Policy-space response oracles (Lanctot et al. 2017): populations grow by one best response an epoch.
 
     In epoch e every player has e strategies, the first of them the uniform policy; the rule's training
-    mixtures say whom the next best responses are trained against. Nothing here is random, and ties between
-    best actions are played uniformly.
+    mixtures say whom the next best responses are trained against. Ties between best actions are played
+    uniformly, and rounding decides what is one, so another order of summation is another run.
 
     Args:
         game: what ``compile.pack`` gave.
         settings: ``checkpoints``, ascending epochs in which the rule's evaluation mixtures are judged; the
-            last one that ``MOST_PAYOFFS`` allows ends the run.
+            last one that ``MOST_PAYOFFS`` allows ends the run; ``seed``, which shuffles infosets and actions
+            (0 leaves them in the order of discovery).
 
     Returns:
         Equally long series, one number per checkpoint: ``epochs``; ``exploitability`` of the evaluation
@@ -48,7 +49,7 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     Raises:
         CandidateError: the candidate failed; ``artifact`` holds the series up to there.
     """
-    arranged = arrange(from_bytes(game))
+    arranged = arrange(from_bytes(game), settings["seed"] or None)
     limit = largest_population(arranged.players)
     checkpoints = [epoch for epoch in settings["checkpoints"] if epoch <= limit]
     return play(candidate, Population(arranged, checkpoints[-1]), checkpoints)
