@@ -36,7 +36,7 @@ class Harvest(ParallelEnv):
                 mask[2] = 0
             if self.fault == "mask":
                 mask[:] = 0
-            state = [self.field, self.energy.get(agent, 0), self.time % 100]
+            state = [min(self.field, 99.0), self.energy.get(agent, 0), self.time % 100]
             if self.fault == "nan" and self.time > 1:
                 state[0] = np.nan
             if self.fault == "range" and self.time > 1:
