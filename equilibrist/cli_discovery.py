@@ -56,7 +56,7 @@ def confirm(
         )
     else:
         with Shown(errors) as progress:
-            with open_sandbox(sandbox, slots=parallel, say=errors.print) as box:
+            with open_sandbox(sandbox, slots=parallel, say=errors.print, device=chosen.problem.device) as box:
                 made = work.confirm(chosen, asked, box, progress)
     if as_json:
         emit(made.model_dump(mode="json"))
@@ -88,7 +88,7 @@ def export(
     chosen = named(home, session, program)
     errors = Console(stderr=True, highlight=False)
     wanted = choose_games(chosen.problem, "train", games) if games else None
-    with open_sandbox(sandbox, slots=1, say=errors.print) as box:
+    with open_sandbox(sandbox, slots=1, say=errors.print, device=chosen.problem.device) as box:
         made = work(chosen, path or Path(f"rule_{chosen.program_id}.py"), box, wanted)
     if as_json:
         emit(made.model_dump(mode="json"))
@@ -127,7 +127,10 @@ def distill(
     chosen = named(home, session, program)
     errors = Console(stderr=True, highlight=False)
     wanted = choose_games(chosen.problem, "dev", games) if games else None
-    with Shown(errors) as progress, open_sandbox(sandbox, slots=parallel, say=errors.print) as box:
+    with (
+        Shown(errors) as progress,
+        open_sandbox(sandbox, slots=parallel, say=errors.print, device=chosen.problem.device) as box,
+    ):
         made = work(chosen, box, wanted, repeats, limit, progress)
     if as_json:
         emit(made.model_dump(mode="json"))
@@ -147,11 +150,16 @@ def finalists(
 ) -> None:
     """Race a session's best programs on the dev games: luck on the train games does not carry over."""
     from equilibrist import finalists as work
+    from equilibrist.programs import named
     from equilibrist.tables import Shown
     from sandbox import open_sandbox
 
     errors = Console(stderr=True, highlight=False)
-    with Shown(errors) as progress, open_sandbox(sandbox, slots=parallel, say=errors.print) as box:
+    device = named(home, session, "best").problem.device
+    with (
+        Shown(errors) as progress,
+        open_sandbox(sandbox, slots=parallel, say=errors.print, device=device) as box,
+    ):
         made = work.race(home, session, box, count, rounds, progress)
     if as_json:
         emit(made.model_dump(mode="json"))

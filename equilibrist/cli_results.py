@@ -42,7 +42,7 @@ def evaluate(
     """Judge one program by the path that candidates take."""
     from equilibrist import evaluate as work
 
-    chosen = work.on_device(work.at_horizon(work.find_problem(problem), horizon), device, sandbox)
+    chosen = work.on_device(work.at_horizon(work.find_problem(problem), horizon), device)
     own = [*(game or ()), *(env or ())]
     names = work.brought(chosen, own) if own else work.choose_games(chosen, wall, games)
     judged = work.evaluate(home, chosen, program, names, sandbox, repeats)
@@ -89,7 +89,7 @@ def table(
         curves.check(path)
     errors = Console(stderr=True, highlight=False)
     made = work.plan(home, problem, programs or (), wall, games, horizon, repeats)
-    made = replace(made, problem=on_device(made.problem, device, sandbox))
+    made = replace(made, problem=on_device(made.problem, device))
     if own := [*(game or ()), *(env or ())]:
         made = replace(made, games=brought(made.problem, own))
     with Shown(errors) as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -93,19 +94,13 @@ def brought(problem: Problem, texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(game.name for game in bring(problem, texts, say))
 
 
-def on_device(problem: Problem, device: str, sandbox: str) -> Problem:
-    """The problem with its referee on a device. Raises Usage where that cannot be."""
-    kind = device.partition(":")[0]
-    if kind not in problem.devices:
+def on_device(problem: Problem, device: str) -> Problem:
+    """The problem with its referee on a device. Raises Usage where its referee cannot compute there; whether
+    there is such a device, the sandbox says."""
+    if not re.fullmatch(r"cpu|cuda(:\d+(,\d+)*)?", device):
+        raise Usage(f"'{device}' is no device; one looks like cpu, cuda, cuda:1 or cuda:0,1.")
+    if device.partition(":")[0] not in problem.devices:
         raise Usage(f"Problem {problem.name} computes on {' or '.join(problem.devices)}, not on '{device}'.")
-    if kind == "cpu":
-        return problem
-    import torch
-
-    if not torch.cuda.is_available():
-        raise Usage("PyTorch finds no CUDA device here: no driver, or a build of torch for the CPU alone.")
-    if sandbox not in ("bubblewrap", "landlock", "unconfined"):
-        raise Usage("A container sees no GPU. Choose --sandbox bubblewrap or landlock with --device cuda.")
     return tailored(problem, device=device)
 
 
@@ -153,7 +148,7 @@ def evaluate(
     """Judge ``program`` on ``games``, each repeat in another order of infosets and actions."""
     source = find_program(open_home(home), problem, program)
     errors = Console(stderr=True)
-    with open_sandbox(sandbox, slots=1, say=errors.print) as box:
+    with open_sandbox(sandbox, slots=1, say=errors.print, device=problem.device) as box:
         evaluator = Evaluator(problem, box, _unrecorded, limits(problem, games))
         results = (replace(evaluator, repeat=repeat).evaluate(source, games) for repeat in range(repeats))
         return Evaluation(results=tuple(results))

@@ -85,7 +85,10 @@ WithoutMemory = Annotated[
 ]
 
 Device = Annotated[
-    str, typer.Option(help="Where the referee's networks compute, if the problem has any: cpu or cuda.")
+    str,
+    typer.Option(
+        help="Where the referee's networks compute, if the problem has any: cpu, cuda, or GPUs: cuda:0,1."
+    ),
 ]
 
 Executor = Annotated[

@@ -42,7 +42,7 @@ def start(home: Path, config: Config, quiet: bool, games: Sequence[str] = ()) ->
     Returns its name and why it ended. A mistake leaves no session behind.
     """
     home = open_home(home)
-    problem = on_device(find_problem(config.problem), config.device, config.sandbox)
+    problem = on_device(find_problem(config.problem), config.device)
     models = _can_be_had(home, config)
     brought = _brought(problem, config, games, quiet)
     config = config.model_copy(update={"games": tuple(game.name for game in brought)})
@@ -130,7 +130,7 @@ def _executor(config: Config, say: Callable[[str], None]) -> AbstractContextMana
         from sandbox.cluster import open_cluster
     except ImportError:
         raise Unavailable("--executor ray needs Ray: pip install 'equilibrist[ray]'") from None
-    return open_cluster(config.ray_address, config.sandbox, config.parallel, say)
+    return open_cluster(config.ray_address, config.sandbox, config.parallel, say, config.device)
 
 
 def open_memory(home: Path, journal: Journal) -> Memory:

@@ -168,7 +168,7 @@ def tabulate(
             return made.report(tier, run(made, _Nothing(tier), Progress()))
         except _NotKept:
             continue
-    with open_sandbox(sandbox, slots=parallel, say=say) as box:
+    with open_sandbox(sandbox, slots=parallel, say=say, device=made.problem.device) as box:
         return made.report(box.name, run(made, box, progress or Progress()))
 
 

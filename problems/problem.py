@@ -114,6 +114,8 @@ class Problem:
     """Source -> the rule in mathematical notation (``problems.notation.Notation``)."""
     devices: tuple[str, ...] = ("cpu",)
     """Kinds of device that the referee can compute on."""
+    device: str = "cpu"
+    """Where it does, as the sandbox is asked for it (``cuda:0,1``)."""
     bring: Callable[[str], Brought] | None = None
     """Host side: a game of the user's own, as typed, validated; None where only known ones can be played.
     Raises ``problems.brought.BroughtError``."""
@@ -123,9 +125,10 @@ def tailored(problem: Problem, games: Sequence[str] = (), device: str = "cpu") -
     """The problem with ``games`` for its train wall and its smoke run, which leave its other walls, and with
     its referee on another device."""
     if device != "cpu":
-        moved = {name: {**settings, "device": device} for name, settings in problem.horizons.items()}
-        settings = {**problem.settings, "device": device}
-        problem = replace(problem, settings=settings, horizons=moved)
+        kind = device.partition(":")[0]  # which GPU of several is the sandbox's business
+        moved = {name: {**settings, "device": kind} for name, settings in problem.horizons.items()}
+        settings = {**problem.settings, "device": kind}
+        problem = replace(problem, device=device, settings=settings, horizons=moved)
     if not games:
         return problem
     held_out = {

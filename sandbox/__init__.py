@@ -28,8 +28,8 @@ def open_sandbox(
     """A running sandbox that has proved that it can run a program; close it, or use it with ``with``.
 
     ``auto`` takes the strongest that works and says why no stronger one did. Raises Unavailable when the one
-    asked for, or every automatic one, does not work here. ``device`` is where referees compute (``cpu``,
-    ``cuda``, ``cuda:1``); a candidate computes on the CPU in any case.
+    asked for, or every automatic one, does not work here. ``device`` is where referees compute (see
+    ``devices``); a candidate computes on the CPU in any case.
     """
     from sandbox.job import Unavailable
 
@@ -54,9 +54,11 @@ def _proved(name: str, slots: int, device: str) -> Pool:
     if name not in SANDBOXES:
         raise Unavailable(f"there is none of that name; there are {', '.join(SANDBOXES)}")
     from sandbox.attacks.target import HONEST, TARGET
+    from sandbox.devices import kind_of
 
     pool: Pool = getattr(importlib.import_module(SANDBOXES[name]), f"{name}_pool")(slots, device)
-    job = Job(problem=TARGET.name, program=HONEST, game=TARGET.smoke[0], settings=dict(TARGET.smoke_settings))
+    settings = {**TARGET.smoke_settings, "device": kind_of(device)}
+    job = Job(problem=TARGET.name, program=HONEST, game=TARGET.smoke[0], settings=settings)
     try:
         outcome = pool.run(job)
     except SandboxError as error:

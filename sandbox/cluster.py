@@ -23,6 +23,7 @@ import ray.exceptions
 
 from sandbox import open_sandbox
 from sandbox.attacks import run_attacks
+from sandbox.devices import kind_of
 from sandbox.job import Job, Outcome, SandboxError, Unavailable
 from sandbox.pool import Pool, packed_game
 
@@ -38,12 +39,17 @@ LOST = (
 
 
 def open_cluster(
-    address: str | None, sandbox: str, slots: int, say: Callable[[str], None] = print
+    address: str | None,
+    sandbox: str,
+    slots: int,
+    say: Callable[[str], None] = print,
+    device: str = "cpu",
 ) -> Cluster:
     """A connection to the Ray cluster at ``address`` (``HOST:PORT``, ``auto``, or None to start one here).
 
-    Each job takes one processor of a node and runs in the node's sandbox of kind ``sandbox``. Raises
-    SandboxError when no cluster answers, or a node can have no such sandbox or has another source tree.
+    Each job takes one processor of a node, with ``device`` ``cuda`` also one of its GPUs, whichever Ray gives
+    it, and runs in the node's sandbox of kind ``sandbox``. Raises SandboxError when no cluster answers, or a
+    node can have no such sandbox or has another source tree.
     """
     _reach(address)
     try:
@@ -53,7 +59,7 @@ def open_cluster(
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = f" at {address}" if address else ""
         raise Unavailable(f"no Ray cluster{where} can be used: {_brief(error)}") from None
-    cluster = Cluster(sandbox, slots)
+    cluster = Cluster(sandbox, slots, kind_of(device))
     try:
         nodes = cluster.nodes()
         kind = cluster.greet()
@@ -84,32 +90,34 @@ class Cluster:
         "Ray's own ports: whoever reaches them owns the nodes. Programs cannot, other machines must not.",
     )
 
-    def __init__(self, sandbox: str, slots: int) -> None:
+    def __init__(self, sandbox: str, slots: int, device: str = "cpu") -> None:
         self.name, self.about, self.slots = "ray", "a Ray cluster", slots
-        self._sandbox, self._tree = sandbox, source_digest()
+        self._sandbox, self._tree, self._device = sandbox, source_digest(), device
         self._games: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(slots)
         self._closed = False
-        task = ray.remote(num_cpus=1, max_retries=TRIES - 1)
+        task = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"), max_retries=TRIES - 1)
         self._greet, self._play = task(greet), task(play)
 
     def nodes(self) -> int:
-        """How many nodes are alive. Raises Unavailable when none has a processor to offer."""
+        """How many nodes are alive. Raises Unavailable when none has what a job needs."""
         alive = [node for node in ray.nodes() if node["Alive"]]
-        if not any(node["Resources"].get("CPU", 0) >= 1 for node in alive):
-            raise Unavailable("no node of the Ray cluster offers a processor")
+        needed = ("CPU", "GPU") if self._device == "cuda" else ("CPU",)
+        if not any(all(node["Resources"].get(x, 0) >= 1 for x in needed) for node in alive):
+            raise Unavailable(f"no node of the Ray cluster offers a {' and a '.join(needed)}")
         return len(alive)
 
     def greet(self) -> str:
         """The kind of sandbox that a node has. Raises SandboxError."""
-        return str(self._wait(self._greet.remote(self._sandbox, self._tree)))
+        return str(self._wait(self._greet.remote(self._sandbox, self._tree, self._device)))
 
     def run(self, job: Job) -> Outcome:
         """Run one job on some node; waits while all slots or processors are taken. Raises SandboxError."""
         with self._free:
             game = self._game(job.problem, job.game)
-            text = self._wait(self._play.remote(job.model_dump_json(), game, self._sandbox, self._tree))
+            where = (self._sandbox, self._tree, self._device)
+            text = self._wait(self._play.remote(job.model_dump_json(), game, *where))
         return Outcome.model_validate_json(text)
 
     def close(self) -> None:
@@ -145,18 +153,25 @@ class Cluster:
             raise SandboxError(f"the Ray cluster failed: {_brief(error)}") from None
 
 
-def greet(sandbox: str, tree: str) -> str:
+def greet(sandbox: str, tree: str, device: str = "cpu") -> str:
     """Runs on a node: the name of its sandbox, which holds."""
-    return pool_here(sandbox, tree).name
+    return pool_here(sandbox, tree, _given(device)).name
 
 
-def play(job: str, game: bytes, sandbox: str, tree: str) -> str:
+def play(job: str, game: bytes, sandbox: str, tree: str, device: str = "cpu") -> str:
     """Runs on a node: one job in this process's sandbox."""
-    return pool_here(sandbox, tree).run(Job.model_validate_json(job), game).model_dump_json()
+    pool = pool_here(sandbox, tree, _given(device))
+    return pool.run(Job.model_validate_json(job), game).model_dump_json()
+
+
+def _given(device: str) -> str:
+    """With the number of the GPU that Ray gave this task."""
+    gpus = ",".join(map(str, ray.get_gpu_ids()))
+    return f"{device}:{gpus}" if device == "cuda" and gpus else device
 
 
 @cache
-def pool_here(sandbox: str, tree: str) -> Pool:
+def pool_here(sandbox: str, tree: str, device: str) -> Pool:
     """This process's sandbox, kept for its life. Ray has one process per processor at work.
 
     Raises SandboxError when the node has another source tree, or its sandbox does not hold.
@@ -164,7 +179,7 @@ def pool_here(sandbox: str, tree: str) -> Pool:
     here = ray.util.get_node_ip_address()
     if source_digest() != tree:
         raise SandboxError(f"node {here} has another version of Equilibrist than the session")
-    pool = open_sandbox(sandbox, slots=1, say=lambda text: None)
+    pool = open_sandbox(sandbox, slots=1, say=lambda text: None, device=device)
     through = [result for result in run_attacks(pool, fast=True) if not result.held]
     if through and pool.name != "unconfined":
         pool.close()

@@ -27,6 +27,7 @@ import docker.types
 import requests
 
 from sandbox import image
+from sandbox.devices import gpu_of, kind_of
 from sandbox.job import SandboxError, Unavailable
 from sandbox.pool import Pool
 
@@ -69,7 +70,7 @@ class Placing(NamedTuple):
     """What a container gets of the machine besides processor and memory."""
 
     device: str = "cpu"
-    """torch's word for where the referee computes; a candidate's filter lets it open no device."""
+    """Where the referee computes (``devices``); a candidate's filter lets it open no device."""
     runtime: str | None = None
     """Of the engine; None for its usual one."""
 
@@ -103,7 +104,7 @@ def _pool(
     engine = connect()
     remove_leftovers(engine)
     tag = ensure_image(engine, say)
-    return Pool(name, about, uncovered, slots, lambda number: DockerWorker(engine, tag, placing))
+    return Pool(name, about, uncovered, slots, lambda number: DockerWorker(engine, tag, placing, number))
 
 
 def connect() -> Any:
@@ -151,11 +152,11 @@ def _build_packages(engine: Any, tag: str, base: str, say: Callable[[str], None]
 class DockerWorker:
     """A referee and a zygote in one container, ready for one job at a time. See pool.Worker."""
 
-    def __init__(self, engine: Any, tag: str, placing: Placing) -> None:
+    def __init__(self, engine: Any, tag: str, placing: Placing, number: int = 0) -> None:
         """Raises SandboxError when the engine refuses the container."""
         self._engine, self._id = engine, ""
         try:
-            self._id = engine.api.create_container(**_container(engine, tag, placing))["Id"]
+            self._id = engine.api.create_container(**_container(engine, tag, placing, number))["Id"]
             referee = _open(
                 engine.api.attach_socket(self._id, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
             )
@@ -164,7 +165,8 @@ class DockerWorker:
             candidate = _open(engine.api.exec_start(zygote["Id"], socket=True))
         except (docker.errors.APIError, requests.RequestException) as error:
             self.kill()
-            raise SandboxError(f"the Docker engine refuses a sandbox: {_brief(error)}") from None
+            hint = " (a GPU needs NVIDIA's container toolkit)" if kind_of(placing.device) != "cpu" else ""
+            raise SandboxError(f"the Docker engine refuses a sandbox: {_brief(error)}{hint}") from None
         self.name = f"container {self._id[:12]}"
         self._log = collections.deque[bytes](maxlen=LOG_PARTS)
         self.stdin: BinaryIO = referee.makefile("wb")
@@ -209,19 +211,19 @@ def remove_leftovers(engine: Any) -> int:
     return len(dead)
 
 
-def _gpus(device: str) -> list[Any]:
-    """What to ask the engine for so that torch finds ``device`` in the container."""
-    if device == "cpu":
+def _gpus(device: str, worker: int) -> list[Any]:
+    """What to ask the engine for so that torch finds its GPU in the container, and no other."""
+    if kind_of(device) == "cpu":
         return []
-    return [
-        docker.types.DeviceRequest(count=-1, capabilities=[["gpu"]])
-    ]  # all, so that numbers stay the same
+    gpu = gpu_of(device, worker)
+    which: dict[str, Any] = {"count": -1} if gpu is None else {"device_ids": [gpu]}
+    return [docker.types.DeviceRequest(capabilities=[["gpu"]], **which)]
 
 
-def _container(engine: Any, tag: str, placing: Placing) -> dict[str, Any]:
+def _container(engine: Any, tag: str, placing: Placing, number: int = 0) -> dict[str, Any]:
     host = engine.api.create_host_config(
         runtime=placing.runtime,
-        device_requests=_gpus(placing.device),
+        device_requests=_gpus(placing.device, number),
         network_mode="none",
         read_only=True,
         cap_drop=["ALL"],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from sandbox import harden
+from sandbox.devices import gpu_of, require
 from sandbox.job import Unavailable
 from sandbox.pool import Pool
 
@@ -43,11 +44,12 @@ KEPT = ("HOME", "NUMBA_CACHE_DIR", "CUDA_VISIBLE_DEVICES")
 class Process:
     """A referee on this machine, in a session of its own."""
 
-    def __init__(self, name: str, zygote: list[str]) -> None:
+    def __init__(self, name: str, zygote: list[str], gpu: str | None) -> None:
         self.name = name
         self._log = tempfile.TemporaryFile()
         path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        kept |= {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.referee", "--", *zygote],
             env={**kept, **CLEARED, "PYTHONPATH": path},
@@ -75,6 +77,7 @@ class Process:
 
 def bubblewrap_pool(slots: int, device: str = "cpu") -> Pool:
     """Own namespaces made by bubblewrap, as an unprivileged user. Raises Unavailable without bubblewrap."""
+    require(device)
     program = shutil.which("bwrap")
     if program is None:
         raise Unavailable("bubblewrap is not installed (package bubblewrap, command bwrap)")
@@ -87,12 +90,13 @@ def bubblewrap_pool(slots: int, device: str = "cpu") -> Pool:
             "Memory is limited per program, not for the sandbox as a whole.",
         ),
         slots,
-        lambda number: Process(f"bubblewrap-{number}", command),
+        lambda number: Process(f"bubblewrap-{number}", command, gpu_of(device, number)),
     )
 
 
 def landlock_pool(slots: int, device: str = "cpu") -> Pool:
     """For a machine with neither Docker nor bubblewrap nor a privileged user."""
+    require(device)
     command = _python(str(ROOT), "seccomp,landlock")
     return Pool(
         "landlock",
@@ -104,19 +108,20 @@ def landlock_pool(slots: int, device: str = "cpu") -> Pool:
             "It runs as the same user as the session unless that is root.",
         ),
         slots,
-        lambda number: Process(f"landlock-{number}", command),
+        lambda number: Process(f"landlock-{number}", command, gpu_of(device, number)),
     )
 
 
 def unconfined_pool(slots: int, device: str = "cpu") -> Pool:
     """For tests, and for whoever asks for it by name."""
+    require(device)
     command = _python(str(ROOT), "")
     return Pool(
         "unconfined",
         "NOTHING BUT RESOURCE LIMITS: a program can do whatever you can",
         ("A program can read your files and secrets, use the network, and signal and trace your processes.",),
         slots,
-        lambda number: Process(f"unconfined-{number}", command),
+        lambda number: Process(f"unconfined-{number}", command, gpu_of(device, number)),
     )
 
 

@@ -299,13 +299,19 @@ def test_the_image_of_this_source_tree_is_there(engine, pool):
 @docker
 def test_a_gpu_is_asked_of_the_engine_for_the_referee_alone(engine, pool):
     """No machine of ours has one: an engine without says so, in one line."""
-    asked = _container(engine, "image", Placing("cuda:1"))["host_config"]["DeviceRequests"]
-    assert [(request["Count"], request["Capabilities"]) for request in asked] == [(-1, [["gpu"]])]
+
+    def asked(device, worker):
+        (request,) = _container(engine, "image", Placing(device), worker)["host_config"]["DeviceRequests"]
+        assert request["Capabilities"] == [["gpu"]]
+        return request["Count"], request["DeviceIDs"]
+
+    assert asked("cuda", 3) == (-1, [])
+    assert [asked("cuda:0,2", worker) for worker in range(3)] == [(0, ["0"]), (0, ["2"]), (0, ["0"])]
     assert not _container(engine, "image", Placing())["host_config"].get("DeviceRequests")
     variables = as_candidate(engine, pool, "import os; print('CUDA_VISIBLE_DEVICES' in os.environ)")
     assert variables.strip() == "False"  # of the container; the zygote's own are set when it is started
     if "nvidia" not in engine.info()["Runtimes"]:
-        with pytest.raises(Unavailable, match="did not start|refuses") as raised:
+        with pytest.raises(Unavailable, match="a GPU needs NVIDIA") as raised:
             open_sandbox("docker", device="cuda", say=lambda line: None)
         assert len(str(raised.value).splitlines()) == 1
 

@@ -9,9 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from problems import PROBLEMS
-from sandbox import SANDBOXES, open_sandbox
+from problems.problem import CandidateError
+from sandbox import SANDBOXES, local, open_sandbox
+from sandbox.attacks.target import TARGET
+from sandbox.attacks.target.referee import rollout
+from sandbox.devices import gpu_of
 from sandbox.job import Job, Limits, SandboxError, Unavailable
 from tests.hostile_mix import check_mix, honest_job
 from tests.toy_problem import TOY
@@ -308,3 +313,25 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_workers_take_the_named_gpus_in_turn_and_without_one_the_reason_is_told(monkeypatch):
+    assert [gpu_of("cuda:0,2", worker) for worker in range(3)] == ["0", "2", "0"]
+    assert gpu_of("cuda", 1) is gpu_of("cpu", 0) is None
+    if not torch.cuda.is_available():
+        with pytest.raises(Unavailable, match="finds no CUDA device here"):
+            open_sandbox("landlock", device="cuda:1", say=lambda line: None)
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, env, **more: started.append(env))
+    for gpu in ("2", None):
+        with pytest.raises(AttributeError):
+            local.Process("worker", [], gpu)
+    seen = [env.get("CUDA_VISIBLE_DEVICES") for env in started]
+    assert seen == ["2", os.environ.get("CUDA_VISIBLE_DEVICES")]
+
+
+def test_the_probe_of_a_sandbox_tells_what_its_torch_cannot_do():
+    settings = {**TARGET.smoke_settings, "seed": 1, "device": "cuda"}
+    if not torch.cuda.is_available():
+        with pytest.raises(CandidateError, match="the referee cannot compute on cuda"):
+            rollout(None, TARGET.pack("biased_pennies"), settings)

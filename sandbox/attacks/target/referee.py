@@ -14,6 +14,7 @@ from sandbox.crossing import Candidate
 
 def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict[str, Any]:
     """Exploitability max_i (A y)_i - min_j (x A)_j of the average policies x, y after the last iteration."""
+    _can_compute(settings.get("device", "cpu"))
     payoffs = np.array(json.loads(game))
     order = np.random.default_rng(settings["seed"])
     payoffs = payoffs[order.permutation(len(payoffs))][:, order.permutation(payoffs.shape[1])]
@@ -37,6 +38,19 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     x, y = (total / settings["iterations"] for total in sums)
     exploitability = float((payoffs @ y).max() - (x @ payoffs).min())
     return {"iterations": settings["iterations"], "exploitability": exploitability}
+
+
+def _can_compute(device: str) -> None:
+    """Raises CandidateError, so that a probe of the sandbox tells in one line what torch lacks here."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        told = str(error).splitlines()[0]
+        raise CandidateError("error", f"the referee cannot compute on {device}: {told}") from None
 
 
 def _checked(policy: np.ndarray) -> np.ndarray:
