@@ -44,7 +44,7 @@ math numpy.fft numpy.linalg numpy.random operator random re statistics string ti
 """.split()
 """What a program may import although native code can no longer be loaded then."""
 MESSAGE_CHARACTERS = 4000
-FRAMES = 8
+FRAMES, LINE_CHARACTERS = 8, 200
 DYING_SECONDS = 1.0
 MEETING_SECONDS = 100.0
 
@@ -217,10 +217,18 @@ def _serve(source: str, serve: Serve, control: socket.socket) -> NoReturn:
 
 def _report(error: BaseException) -> dict[str, str]:
     """What the program's author needs: the error and the program's own lines, nothing of the host."""
+    try:
+        return _described(error)
+    except BaseException:  # the error is the program's own, and so is what describes it
+        return {"status": "error", "message": f"{type(error).__name__}, which cannot be described"}
+
+
+def _described(error: BaseException) -> dict[str, str]:
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return {"status": "out_of_memory", "message": f"out of memory{_where(error)}"}
     if isinstance(error, SyntaxError) and error.filename == PROGRAM:
-        return {"status": "error", "message": f"SyntaxError: {error.msg} (line {error.lineno}: {error.text})"}
+        text = f"SyntaxError: {error.msg} (line {error.lineno}: {error.text})"
+        return {"status": "error", "message": text[:MESSAGE_CHARACTERS]}
     text = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
     status = "invalid" if getattr(error, "status", "") == "invalid" else "error"
     return {"status": status, "message": f"{text}{_where(error)}"}
@@ -228,7 +236,8 @@ def _report(error: BaseException) -> dict[str, str]:
 
 def _where(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == PROGRAM]
-    return "".join(f"\n  line {frame.lineno}, in {frame.name}: {frame.line}" for frame in frames[-FRAMES:])
+    lines = (f"\n  line {x.lineno}, in {x.name}: {x.line}"[:LINE_CHARACTERS] for x in frames[-FRAMES:])
+    return "".join(lines)
 
 
 def _bury(connection: socket.socket, pid: int, own_pids: bool) -> dict[str, Any]:

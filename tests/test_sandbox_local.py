@@ -335,3 +335,10 @@ def test_the_probe_of_a_sandbox_tells_what_its_torch_cannot_do():
     if not torch.cuda.is_available():
         with pytest.raises(CandidateError, match="the referee cannot compute on cuda"):
             rollout(None, TARGET.pack("biased_pennies"), settings)
+
+
+def test_an_error_in_a_line_without_end_is_told_all_the_same(sandbox):
+    long = "def answer(x):\n    raise RuntimeError('\u00e9' * 9000)  # " + "\U0001f600" * 9000
+    outcome = sandbox.run(toy_job(long))
+    assert outcome.status == "error"
+    assert outcome.message.startswith("RuntimeError: \u00e9\u00e9")
