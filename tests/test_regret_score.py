@@ -9,9 +9,17 @@ import pytest
 
 from problems.regret import PROBLEM
 from problems.regret.check import QUANTITIES, check
-from problems.regret.score import FLOOR, score
+from problems.regret.score import FLOOR, checkpoints, score
 
 CFR = PROBLEM.baselines["cfr"]
+
+
+def test_checkpoints_end_at_the_horizon_and_the_last_half_decade_counts() -> None:
+    assert checkpoints() == PROBLEM.settings["checkpoints"] == [32, 56, 100, 178, 316, 422, 562, 750, 1000]
+    assert checkpoints(4000)[-1] == 4000
+    early, late = [1.0] * 4 + [0.01] * 5, [1e-5] * 4 + [0.01] * 5
+    for series in early, late:
+        assert score({"a": {"exploitability": series}}).score == pytest.approx(2.0)
 
 
 def test_score_is_the_mean_of_logarithms_along_the_run() -> None:

@@ -15,27 +15,32 @@ FLOOR = 1e-8
 matters in games with payoffs near one, so that no rule gains by polishing a small game that is done."""
 
 
-def checkpoints(horizon: int = HORIZON) -> list[int]:
-    """Seven iterations a quarter decade apart, the horizon last; for 1000: 32, 56, 100, 178, 316, 562, 1000.
+SCORED = 5
+"""How many of the checkpoints count, the last ones: half a decade."""
 
-    Equal steps in log t weigh speed at every scale alike, while nobody can tune for one horizon; earlier
-    the rules hardly differ yet.
+
+def checkpoints(horizon: int = HORIZON) -> list[int]:
+    """Nine iterations, the horizon last; for 1000: 32, 56, 100, 178, then 316, 422, 562, 750, 1000.
+
+    Those that count are equal steps in log t over the last half decade. The last one alone would reward luck,
+    for late iterates are chaotic; the whole run would ask who is quick on small games, and rank the rules
+    otherwise than the exploitability that they are published for (docs/scores.md).
     """
-    return [round(horizon * 10 ** (-k / 4)) for k in range(6, -1, -1)]
+    return [round(horizon * 10 ** (-k / 8)) for k in (12, 10, 8, 6, 4, 3, 2, 1, 0)]
 
 
 def score(artifacts: Mapping[str, Mapping[str, Any]]) -> Score:
-    """Per game the mean over checkpoints of -log10 max(exploitability, FLOOR); over games, their mean.
+    """Per game the mean over the last checkpoints of -log10 max(exploitability, FLOOR); over games, their mean.
 
-    A difference of 0.3 is a factor of two all along the run. Beside it, the fitness of Li et al. 2026: the
+    A difference of 0.3 is a factor of two. Beside it, the fitness of Li et al. 2026: the
     arithmetic mean over games of -exploitability at the last checkpoint.
     """
-    games = {game: _speed(artifact["exploitability"]) for game, artifact in artifacts.items()}
+    games = {game: _late(artifact["exploitability"][-SCORED:]) for game, artifact in artifacts.items()}
     final = {game: float(artifact["exploitability"][-1]) for game, artifact in artifacts.items()}
     details = {f"exploitability {game}": value for game, value in final.items()}
     details["fitness of Li et al. 2026"] = -math.fsum(final.values()) / len(final)
     return Score(math.fsum(games.values()) / len(games), games, details)
 
 
-def _speed(exploitability: list[float]) -> float:
+def _late(exploitability: list[float]) -> float:
     return -math.fsum(math.log10(max(value, FLOOR)) for value in exploitability) / len(exploitability)
