@@ -30,7 +30,7 @@ def checkpoints(horizon: int = HORIZON) -> list[int]:
 
 
 def score(artifacts: Mapping[str, Mapping[str, Any]]) -> Score:
-    """Per game the mean over the last checkpoints of -log10 max(exploitability, FLOOR); over games, their mean.
+    """Per game the mean of -log10 max(exploitability, FLOOR) at the last checkpoints; over games, their mean.
 
     A difference of 0.3 is a factor of two. Beside it, the fitness of Li et al. 2026: the
     arithmetic mean over games of -exploitability at the last checkpoint.
