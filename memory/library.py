@@ -121,7 +121,7 @@ class Library:
         for lesson in alive:
             vector = self._embedder.embed([lesson.text])
             draft = LessonDraft(text=lesson.text, kind=lesson.kind, effect=lesson.effect)
-            near = [kept[shelf.row[name]] for name in shelf.near(vector[0], NEAR)]
+            near = [kept[shelf.row[name]] for name in shelf.near(vector[0], NEAR, shelf.row)]
             same = [x for x in near if x.problem == lesson.problem and relation(x, draft) == "same"]
             if same:
                 merged.append((lesson.id, same[0].id))

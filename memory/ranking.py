@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,12 +92,16 @@ class Shelf:
             for word in words(text):
                 self._postings.setdefault(word, array("q")).append(row)
 
-    def near(self, vector: np.ndarray, least: float) -> list[str]:
-        """Ids whose cosine is at least that, nearest first."""
-        rows = np.flatnonzero(self.vectors @ vector >= least - 1e-4)
+    def near(self, vector: np.ndarray, least: float, known: Container[str]) -> list[str]:
+        """Ids among ``known`` with at least that cosine, nearest first; of very many the first ``_POOL``."""
+        rough = self.vectors @ vector
+        rows = np.flatnonzero(rough >= least - 1e-4)
+        rows = rows[[self.ids[row] in known for row in rows]]
+        if len(rows) > _POOL:
+            rows = rows[rough[rows] >= np.partition(rough[rows], -_POOL)[-_POOL] - 1e-4]
         cosines = np.round(self._exact(rows, vector), 6)
         order = np.argsort(-cosines, kind="stable")
-        return [self.ids[rows[i]] for i in order if cosines[i] >= least]
+        return [self.ids[rows[i]] for i in order[:_POOL] if cosines[i] >= least]
 
     def rank(self, question: str, vectors: np.ndarray, factor: np.ndarray) -> list[tuple[int, float, float]]:
         """The rows that come into question, as (row, cosine, words).

@@ -184,7 +184,7 @@ class Memory:
     def _compare(self, draft: LessonDraft, known: dict[str, Lesson]) -> tuple[str, list[str]]:
         """The lesson that the draft repeats, if any, and those it turns round."""
         vector = self._embedder.embed([draft.text])[0]
-        near = [known[name] for name in self._shelf.near(vector, NEAR) if name in known]
+        near = [known[name] for name in self._shelf.near(vector, NEAR, known)]
         near = [lesson for lesson in near if lesson.status != "retired"]
         same = [lesson.id for lesson in near if relation(lesson, draft) == "same"]
         return (same[0] if same else ""), [x.id for x in near if relation(x, draft) == "opposite"]

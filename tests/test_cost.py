@@ -4,6 +4,7 @@ import statistics
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from small import PLAIN, PROBLEM
 
@@ -12,6 +13,7 @@ from equilibrist.session import as_told
 from memory.archive import Archive
 from memory.embedder import Words
 from memory.journal import Journal
+from memory.ranking import Shelf
 from memory.records import Baseline, Experiment, LessonDraft, Proposal, Result, program_id
 from memory.store import Memory
 from tools.desk import Desk, Turn
@@ -122,3 +124,14 @@ def test_a_lesson_that_every_experiment_confirms_costs_the_same_late_as_early(tm
     assert told.reason == "600 independent experiments agree"
     assert Memory(tmp_path, journal, Words()).lessons(600) == memory.lessons(600)
     journal.close()
+
+
+def test_of_very_many_alike_the_nearest_are_compared_and_only_those_that_are_known():
+    angles = np.linspace(0.0, 0.3, 300)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    shelf = Shelf(2)
+    shelf.add([(f"l{i}", f"text {i}") for i in range(300)], vectors)
+    near = shelf.near(vectors[0], 0.9, {f"l{i}" for i in range(1, 300, 2)})
+    assert near == [f"l{i}" for i in range(1, 129, 2)]
+    assert shelf.near(vectors[0], 0.9, {"l4"}) == ["l4"]
+    assert shelf.near(vectors[0], 0.9, ()) == []
