@@ -153,12 +153,12 @@ class Cluster:
             raise SandboxError(f"the Ray cluster failed: {_brief(error)}") from None
 
 
-def greet(sandbox: str, tree: str, device: str = "cpu") -> str:
+def greet(sandbox: str, tree: str, device: str) -> str:
     """Runs on a node: the name of its sandbox, which holds."""
     return pool_here(sandbox, tree, _given(device)).name
 
 
-def play(job: str, game: bytes, sandbox: str, tree: str, device: str = "cpu") -> str:
+def play(job: str, game: bytes, sandbox: str, tree: str, device: str) -> str:
     """Runs on a node: one job in this process's sandbox."""
     pool = pool_here(sandbox, tree, _given(device))
     return pool.run(Job.model_validate_json(job), game).model_dump_json()

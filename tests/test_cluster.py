@@ -54,7 +54,7 @@ def test_jobs_spread_score_as_here_and_survive_a_lost_node(nodes):
         assert "3 nodes of a Ray cluster with 2 processors" in said[0]
         assert (cluster.run(job()).artifact, cluster.run(regret).artifact) == alone
         with pytest.raises(SandboxError, match="another version"):
-            cluster._wait(cluster._greet.remote("landlock", "another tree"))
+            cluster._wait(cluster._greet.remote("landlock", "another tree", "cpu"))
         with ThreadPoolExecutor(4) as threads:
             running = [threads.submit(cluster.run, job(SLEEPY)) for _ in range(6)]
             time.sleep(3)
