@@ -159,8 +159,12 @@ class Journal:
         place = self._keys.get((kind, key))
         return None if place is None else self._read(place)
 
-    def events(self, *kinds: str, start: int = 0) -> Iterator[Event]:
-        """Events of these kinds, or all, in order, as of now; ``start``: byte of the file to begin at."""
+    def events(self, *kinds: str) -> Iterator[Event]:
+        """Events of these kinds, or all, in order, as of now."""
+        return self._events(kinds, 0)
+
+    def _events(self, kinds: Sequence[str], start: int) -> Iterator[Event]:
+        """``start``: byte of the file to begin at."""
         with self._guard:
             known = [self._kinds.get(kind, []) for kind in kinds or tuple(self._kinds)]
             places = sorted(place for of_kind in known for place in of_kind[bisect(of_kind, (start, 0)) :])
@@ -175,7 +179,7 @@ class Journal:
         while True:
             done = until()
             self.refresh()
-            new, start = self.events(start=start), self._size
+            new, start = self._events((), start), self._size
             yield from (event for event in new if event.n > after)
             if done:
                 return

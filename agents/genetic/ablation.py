@@ -51,7 +51,7 @@ def ablations(source: str) -> list[Ablation]:
     whole = Program(source)
     simplify(whole)
     interface = observe([whole])
-    found: dict[str, Ablation] = {}
+    found: dict[bytes, Ablation] = {}
     seen = {identity(whole)}
     for number in range(len(list(_cuts(whole.copy())))):
         program = whole.copy()

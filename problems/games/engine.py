@@ -258,7 +258,7 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
 
 
 @njit(inline="always")
-def _regrets_of_cells(game: Any, state: Any, exchange: Any, infoset: int) -> None:
+def _regrets_of_cells(game: Any, state: Any, exchange: Any, infoset: Any) -> None:
     """Those of an infoset of imperfect recall."""
     policy, reach, quality = state.policy, state.reach, state.quality
     regret, realisation = exchange.regret, exchange.realisation

@@ -182,7 +182,7 @@ def _respond(  # noqa: C901, PLR0913
     """
     players = len(start) - 1
     empty = len(quality) - players + player
-    infoset = np.uint64(start[player + 1])
+    infoset: Any = np.uint64(start[player + 1])
     while infoset > start[player]:
         infoset -= _ONE
         low, high = base[infoset], base[infoset + _ONE]
@@ -226,7 +226,7 @@ def _gradient_across(  # noqa: PLR0913
     profile: Any,
     payer: int,
     along: int,
-    s: int,
+    s: Any,
     own: float,
     out: Any,
 ) -> None:
