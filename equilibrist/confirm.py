@@ -95,7 +95,7 @@ def plan(
         Usage: an unknown horizon.
     """
     known = (*problem.walls["train"], *problem.walls["dev"])
-    parts = [("games" if games else "sealed", problem, tuple(games or problem.walls["sealed"]))]
+    parts = [("chosen" if games else "sealed", problem, tuple(games or problem.walls["sealed"]))]
     for horizon in problem.horizons if horizons is None else horizons:
         parts.append((f"horizon {horizon}", at_horizon(problem, horizon), tuple(games or known)))
     return Asked(tuple(parts), repeats)

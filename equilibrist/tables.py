@@ -38,7 +38,7 @@ class Shown(Progress):
             self.status.stop()
 
     def begin(self, cells: int) -> None:
-        self.total, self.started = cells, time.monotonic()
+        self.total, self.count, self.started = cells, 0, time.monotonic()
 
     def done(self, cell: Cell) -> None:
         with self.lock:

@@ -229,7 +229,10 @@ def test_progress_tells_rate_and_time_left() -> None:
         shown.begin(2)
         for program in "ab":
             shown.done(_cell(program, "x", [1.0]))
+        shown.begin(1)
+        shown.done(_cell("c", "x", [1.0]))
     assert "2/2" in console.file.getvalue()
+    assert "1/1" in console.file.getvalue(), "every stage counts from its own beginning"
     assert "per minute, 0 s left" in console.file.getvalue()
 
 
