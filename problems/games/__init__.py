@@ -11,6 +11,7 @@ GAMES: dict[str, str] = {
     "kuhn3": "kuhn_poker(players=3)",
     "kuhn4": "kuhn_poker(players=4)",
     "leduc2": "leduc_poker(players=2)",
+    "leduc2_iso": "leduc_poker(players=2,suit_isomorphism=True)",
     "leduc3": "leduc_poker(players=3)",
     "goofspiel3": "goofspiel(num_cards=3)",
     "goofspiel4": "goofspiel(num_cards=4)",
@@ -20,6 +21,7 @@ GAMES: dict[str, str] = {
     "liars_dice6": "liars_dice(dice_sides=6)",
     "goofspiel4_imp": "goofspiel(num_cards=4,imp_info=True,points_order=descending)",
     "goofspiel5_imp": "goofspiel(num_cards=5,imp_info=True,points_order=descending)",
+    "goofspiel5_imp_up": "goofspiel(num_cards=5,imp_info=True,points_order=ascending)",
     "goofspiel3_3p": "goofspiel(players=3,num_cards=3)",
     "blotto5": "blotto(coins=5,fields=3)",
     "blotto10": "blotto(coins=10,fields=3)",
@@ -30,8 +32,9 @@ GAMES: dict[str, str] = {
     "sheriff2": "sheriff(num_rounds=2)",
     "sheriff3": "sheriff(num_rounds=3)",
 }
-"""Short ids. All parameters not named are OpenSpiel's defaults. The first eleven are those of Li et al. 2026
-(arXiv 2602.16928). ``docs/scores.md`` has their sizes and says which are general-sum."""
+"""Short ids. All parameters not named are OpenSpiel's. Kuhn, Leduc (without ``leduc2_iso``), Goofspiel
+3 to 5 and Liar's Dice are the eleven of Li et al. 2026 (arXiv 2602.16928). ``docs/scores.md`` says on which
+wall each stands, and which are general-sum."""
 
 
 class GameError(BroughtError):
