@@ -24,7 +24,6 @@ from memory.files import hold_lock
 from memory.mirror import metadata
 from memory.records import Lesson
 
-_QUIET = Settings(anonymized_telemetry=False)
 _BATCH = 1000
 _HNSW = {"hnsw": {"space": "cosine"}}
 
@@ -146,17 +145,22 @@ def open_index(folder: Path, embedder: str, laboratory: str, url: str | None = N
     if url:
         host, port, secure = _address(url)
         with _damage():
-            client = chromadb.HttpClient(host, port, ssl=secure, settings=_QUIET)
+            client = chromadb.HttpClient(host, port, ssl=secure, settings=_settings())
         return Index(client, embedder, laboratory, None)
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold_lock(folder.with_suffix(".lock"))
     try:
         with _damage():
-            client = chromadb.PersistentClient(_generation(folder), settings=_QUIET)
+            client = chromadb.PersistentClient(_generation(folder), settings=_settings())
         return Index(client, embedder, laboratory, lock)
     except BaseException:
         os.close(lock)
         raise
+
+
+def _settings() -> Settings:
+    """Made anew for each client, for Chroma writes into them which kind of client it was."""
+    return Settings(anonymized_telemetry=False)
 
 
 def remove_index(folder: Path) -> None:

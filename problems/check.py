@@ -6,6 +6,8 @@ import ast
 import warnings
 from collections.abc import Iterator, Mapping
 
+from problems.syntax import parse
+
 MAX_CHARACTERS = 20_000
 MODULES = ("torch", "math")
 CALLS = ("open", "exec", "eval", "compile", "input", "breakpoint", "globals", "vars", "getattr", "setattr")
@@ -36,7 +38,7 @@ def faults(source: str, methods: Mapping[str, tuple[str, ...]]) -> list[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+            tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [f"The program is not valid Python: {error}."]
     rules = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Rule"]

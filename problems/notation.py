@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from problems.syntax import parse
+
 GREEK = {
     "ALPHA": ("\\alpha", "α"),
     "BETA": ("\\beta", "β"),
@@ -76,7 +78,7 @@ def notation(source: str, words: Words) -> Notation:
     Raises:
         SyntaxError, ValueError: the source is no program.
     """
-    tree = ast.parse(source)
+    tree = parse(source)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     if not classes:
         raise ValueError("The program defines no class.")

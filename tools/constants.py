@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
+from problems.syntax import parse
+
 COUNT = 3
 """Whole numbers from here on are taken for counts and stay whole."""
 
@@ -35,7 +37,7 @@ def with_constants(source: str, values: Mapping[str, float]) -> str:
 
 def _places(source: str) -> list[tuple[str, ast.expr]]:
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     return [

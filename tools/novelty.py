@@ -14,6 +14,7 @@ from zlib import crc32
 import numpy as np
 
 from memory.archive import Archive, Entry
+from problems.syntax import parse
 
 BUCKETS = 4096
 SHINGLE = 4
@@ -36,7 +37,7 @@ class Fingerprint:
 def fingerprint(source: str) -> Fingerprint | None:
     """None when the source cannot be parsed, or nests too deeply to be walked."""
     try:
-        tree = _without_prose(ast.parse(source))
+        tree = _without_prose(parse(source))
         identity = ast.dump(_Renamer(_own_names(tree)).visit(tree))
         structure = ast.dump(_Unnumbered().visit(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):

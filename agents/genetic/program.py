@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agents.genetic.plain import plain
+from problems.syntax import parse, parse_expression
 
 Number = int | float
 MODULES = frozenset({"torch", "math", "np", "numpy"})
@@ -24,7 +25,7 @@ class Program:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.tree = plain(ast.parse(source))
+        self.tree = plain(parse(source))
         classes = [node for node in self.tree.body if isinstance(node, ast.ClassDef)]
         if not classes:
             raise ValueError("The program defines no class.")
@@ -244,18 +245,18 @@ def number_of(node: ast.AST) -> Number | None:
 
 
 def number_node(value: Number) -> ast.expr:
-    return ast.parse(repr(value), mode="eval").body
+    return parse_expression(repr(value)).body
 
 
 def expression(template: str, *parts: ast.AST) -> ast.expr:
     """Parse an expression in which the names ``_0``, ``_1``, … stand for copies of ``parts``."""
-    tree = ast.parse(template, mode="eval")
+    tree = parse_expression(template)
     return _Filler(parts).visit(tree).body
 
 
 def statements(template: str, *parts: ast.AST) -> list[ast.stmt]:
     """The same for statements."""
-    return _Filler(parts).visit(ast.parse(template)).body
+    return _Filler(parts).visit(parse(template)).body
 
 
 class _Filler(ast.NodeTransformer):

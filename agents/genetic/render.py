@@ -8,6 +8,7 @@ import re
 import textwrap
 
 from agents.genetic.program import Program
+from problems.syntax import parse
 
 WIDTH = 100
 ANCESTRY = re.compile(r"^Evolved from (.+?)\. ")
@@ -104,7 +105,7 @@ def _block(node: ast.stmt, method: str, known: dict[tuple[str, str], str]) -> st
 
 def _statement_texts(source: str) -> dict[tuple[str, str], str]:
     """(method, dumped statement) to its text with comments, for everything that may be printed as it was."""
-    tree, lines = ast.parse(source), source.splitlines()
+    tree, lines = parse(source), source.splitlines()
     known = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from problems.regret.score import FLOOR
+from problems.syntax import parse
 
 Play = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any] | None]
 """(source, game, settings) -> artifact of the rollout, with any fixed seed; None when the program failed."""
@@ -109,7 +110,7 @@ def _wide_if(condition, then, otherwise):
 
 def widened(source: str) -> str:
     """The same program, in which the constants of ``Rule`` may be tensors. Raises SyntaxError."""
-    tree = _Widen().visit(ast.parse(source))
+    tree = _Widen().visit(parse(source))
     at = 0
     while at < len(tree.body) and _must_be_first(tree.body[at]):
         at += 1

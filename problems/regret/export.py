@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from problems.syntax import parse
+
 FROM, RULE, SOLVER = "# --- exported from here ---\n", "# --- the rule ---\n", "# --- the solver ---\n"
 TAKEN = (
     "Infosets",
@@ -27,7 +29,7 @@ def export(source: str, title: str) -> str:
     Raises:
         ValueError: the program uses one of the file's own names.
     """
-    tree = ast.parse(source)
+    tree = parse(source)
     imports, body = _split(source, tree)
     clash = sorted(_defined(tree) & set(TAKEN))
     if clash:
