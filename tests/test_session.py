@@ -180,7 +180,8 @@ def test_transcript_and_memory_and_show_read_the_session(undisturbed):
     assert {json.loads(line)["role"] for line in one.splitlines()} == {"critic"}
     answer = json.loads(equilibrist("memory", "query", "what changes CFR+?", "--json", home=home).stdout)
     assert answer["lessons"]
-    assert all(lesson["evidence"][0]["score"] is not None for lesson in answer["lessons"]), answer
+    for lesson in answer["lessons"]:  # what failed has no score
+        assert lesson["kind"] == "failure" or lesson["evidence"][0]["score"] is not None, lesson
     assert "Leaderboard" in equilibrist("show", "regret-001", home=home).stdout
     rows = json.loads(equilibrist("sessions", "--json", home=home).stdout)
     assert rows[0]["session"] == "regret-001"
