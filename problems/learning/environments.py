@@ -41,11 +41,9 @@ PLANS: dict[str, Plan] = {
     ),
 }
 """What counts as 0: random play, or where it is worse the selfish equilibrium (dilemma, routing, stag hunt)
-or, in scissors, pure play;
-against scripts, random play against them. As 1: the common optimum of matrix, congestion and market; the
-scripts'
-own play against each other; figures above what the known rules reach elsewhere. Measured over 512
-episodes."""
+or, in scissors, pure play; against scripts, random play against them. As 1: the common optimum of matrix,
+congestion and market; the scripts' own play against each other; figures above what the known rules reach
+elsewhere. Measured over 512 episodes."""
 
 
 def exact(plan: Plan) -> Tree | OneShot:
