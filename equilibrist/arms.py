@@ -12,15 +12,15 @@ compared with it has shown nothing. Each arm sees the baselines and its own expe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from agents.graph import run_experiment
 from agents.state import Bench
 from equilibrist.errors import Usage
 from memory.archive import Archive, Entry
-from memory.records import Experiment, Proposal, Result, program_id
-from tools.tuning import Tuning, tune
+from memory.records import Experiment, Proposal, program_id
+from tools.tuning import Judge, Tuning, tune
 
 SEARCH, TUNING = "search", "tuning"
 ARMS = (SEARCH, "sampling", "climbing", TUNING)
@@ -29,8 +29,6 @@ BURST = 12
 PROMISING = 3
 """A program of the search is tuned once when it is among so many best, baselines included."""
 OPERATOR = "cma_es"
-
-Sweep = Callable[[str, Sequence[Mapping[str, float]]], list[Result]]
 
 
 def shares(text: str) -> dict[str, float]:
@@ -97,7 +95,7 @@ class Lines:
         return Archive(own.baselines) if name == "sampling" else own
 
 
-def conduct_one(number: int, bench: Bench, given: Proposal | None, sweep: Sweep, budget: int) -> Experiment:
+def conduct_one(number: int, bench: Bench, given: Proposal | None, sweep: Judge, budget: int) -> Experiment:
     """One experiment of the bench's arm. ``budget``: evaluations to tune a promising program; 0 for none."""
     made: Tuning | None = None
     target = None if given else _target(bench, budget)
@@ -146,7 +144,7 @@ def _target(bench: Bench, budget: int) -> Entry | None:
     return None
 
 
-def _tuned(number: int, bench: Bench, target: Entry, sweep: Sweep, budget: int) -> Tuning | None:
+def _tuned(number: int, bench: Bench, target: Entry, sweep: Judge, budget: int) -> Tuning | None:
     """Through the journal: what was tuned once is not tuned again when the session is resumed."""
     material = f"{bench.seed} {number} {target.program_id}"
     seed = int(hashlib.sha256(material.encode()).hexdigest()[:8], 16) % 2**31

@@ -21,7 +21,7 @@ from agents.ensemble import choose, members
 from agents.errors import ModelError
 from agents.models import attach, open_model
 from agents.state import Bench
-from equilibrist.arms import SEARCH, Lines, Sweep, arm, arm_of, conduct_one, evaluations, shares
+from equilibrist.arms import SEARCH, Lines, arm, arm_of, conduct_one, evaluations, shares
 from equilibrist.budget import End, Halted, Meter
 from equilibrist.cache import OutcomeCache
 from equilibrist.config import Config
@@ -36,6 +36,7 @@ from problems import PROBLEMS
 from problems.problem import tailored
 from sandbox.job import Limits, Sandbox
 from tools.evaluation import Bar, Evaluator, Recorded, bar_of
+from tools.tuning import Judge
 
 Models = Mapping[str, BaseChatModel]
 """By name."""
@@ -124,9 +125,14 @@ def conduct(parts: Parts) -> End:
 
 
 def _swept(
-    evaluator: Evaluator, games: Sequence[str], bar: Bar, source: str, settings: Sequence[Mapping[str, float]]
+    evaluator: Evaluator,
+    games: Sequence[str],
+    bar: Bar,
+    source: str,
+    settings: Sequence[Mapping[str, float]],
+    repeat: int,
 ) -> list[Result]:
-    return evaluator.sweep(source, games, settings, bar)
+    return replace(evaluator, repeat=repeat).sweep(source, games, settings, bar)
 
 
 def open_models(config: Config) -> Models:
@@ -202,7 +208,7 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
 class _Window:
     """Keeps ``parallel`` experiments in flight and writes them down in order of number."""
 
-    def __init__(self, bench: Bench, parts: Parts, sweep: Sweep) -> None:
+    def __init__(self, bench: Bench, parts: Parts, sweep: Judge) -> None:
         self.bench, self.parts, self.sweep = bench, parts, sweep
         self.arms = shares(parts.config.arms)
         self.total, self.parallel = parts.config.experiments, parts.config.parallel

@@ -46,8 +46,8 @@ def test_tuning_finds_better_constants_within_its_budget_and_repeats_itself():
     box = InProcess()
     evaluator = Evaluator(PROBLEM, box, remembered())
 
-    def judge(source, settings):
-        return evaluator.sweep(source, GAMES, settings)
+    def judge(source, settings, repeat):
+        return replace(evaluator, repeat=repeat).sweep(source, GAMES, settings)
 
     found = tune(MOMENTUM, judge, 24, seed=3)
     assert found.evaluations == len(found.trace) == 24
@@ -59,6 +59,26 @@ def test_tuning_finds_better_constants_within_its_budget_and_repeats_itself():
     assert tune("class Rule:\n    def step(self, gradient):\n        return -gradient\n", judge, 8, 1) is None
     single = tune(SLOW, judge, 9, seed=1)
     assert single.score > evaluator.evaluate(SLOW, GAMES).score
+
+
+def test_tuning_does_not_fall_for_luck():
+    """A setting that is good in one order only loses the runoff to one that is good in all."""
+    lucky = []
+
+    def judge(source, settings, repeat):
+        scores = []
+        for setting in settings:
+            if not repeat and not lucky:
+                lucky.append(setting)
+            scores.append(1.05 if setting in lucky and not repeat else 1.0 - abs(setting["RATE"] - 0.1))
+        return [Result(status="ok", score=score) for score in scores]
+
+    found = tune(PLAIN, judge, 24, seed=1)
+    assert found.evaluations == len(found.trace) == 24
+    assert [tried["repeat"] for tried in found.trace] == [0] * 18 + [1] * 3 + [2] * 3
+    assert with_constants(PLAIN, lucky[0]) != found.source
+    assert found.score < 1.0
+    assert with_constants(PLAIN, lucky[0]) == tune(PLAIN, judge, 23, seed=1).source
 
 
 def test_arms_get_their_shares_all_along():

@@ -19,6 +19,12 @@ TINY = 1e-4
 """Smaller constants guard a division; they are not tuned."""
 WORST = 1e9
 """Loss of a program that failed."""
+FINALISTS, ORDERS = 3, 2
+"""The best of many noisy scores is partly the luckiest: so many settings meet in so many more repeats."""
+
+
+Judge = Callable[[str, Sequence[dict[str, float]], int], Sequence[Result]]
+"""(source, settings, repeat) -> results."""
 
 
 @dataclass(frozen=True)
@@ -27,22 +33,26 @@ class Tuning:
 
     source: str
     score: float
+    """In the first repeat, as of any other program."""
     evaluations: int
     trace: tuple[dict[str, Any], ...]
-    """``constants`` and ``score`` (None: it failed), in the order of evaluation."""
+    """``constants``, ``score`` (None: it failed) and ``repeat``, in the order of evaluation."""
 
 
 def tune(
     source: str,
-    judge: Callable[[str, Sequence[dict[str, float]]], Sequence[Result]],
+    judge: Judge,
     evaluations: int,
     seed: int,
 ) -> Tuning | None:
     """Maximise the score over the program's constants, each generation judged as one batch.
 
+    Where the budget is four times what that takes, its end is a runoff: the best settings are judged in other
+    repeats, and the best mean wins.
+
     Args:
-        judge: (source, settings) -> results; ``Evaluator.sweep`` with its games.
-        evaluations: settings judged at most.
+        judge: ``Evaluator.sweep`` with its games.
+        evaluations: settings judged at most, the runoff's included.
 
     Returns:
         None where there is nothing to tune, or nothing ran.
@@ -53,24 +63,41 @@ def tune(
     size = max(2, len(start))  # the library wants two dimensions at least; a second one may be idle
     optimiser = cmaes.CMA(mean=np.zeros(size), sigma=STEP, seed=seed)
     trace: list[dict[str, Any]] = []
-    while len(trace) < evaluations:
+
+    def judged(settings: Sequence[dict[str, float]], repeat: int) -> list[float | None]:
+        results = judge(source, settings, repeat)
+        scores = [None if result.status != "ok" else result.score for result in results]
+        pairs = zip(settings, scores, strict=True)
+        trace.extend({"constants": s, "score": score, "repeat": repeat} for s, score in pairs)
+        return scores
+
+    orders = ORDERS if evaluations >= 4 * FINALISTS * ORDERS else 0
+    first = evaluations - FINALISTS * orders
+    while len(trace) < first:
         asked = [optimiser.ask() for _ in range(optimiser.population_size)]
         settings = [
             {name: _moved(value, float(x)) for (name, value), x in zip(start.items(), point, strict=False)}
             for point in asked
         ]
-        settings = settings[: evaluations - len(trace)]
-        results = judge(source, settings)
-        scores = [None if result.status != "ok" else result.score for result in results]
-        trace += [{"constants": s, "score": score} for s, score in zip(settings, scores, strict=True)]
+        settings = settings[: first - len(trace)]
+        scores = judged(settings, 0)
         if len(settings) == len(asked):
             losses = [WORST if score is None else -score for score in scores]
             optimiser.tell(list(zip(asked, losses, strict=True)))
     ran = [tried for tried in trace if tried["score"] is not None]
     if not ran:
         return None
-    best = max(ran, key=lambda tried: float(tried["score"]))
-    return Tuning(with_constants(source, best["constants"]), float(best["score"]), len(trace), tuple(trace))
+    ran.sort(key=lambda tried: -float(tried["score"]))
+    finalists = [tried["constants"] for tried in ran[:FINALISTS]]
+    totals = [float(tried["score"]) for tried in ran[:FINALISTS]]
+    for repeat in range(1, orders + 1):
+        scores = judged(finalists, repeat)
+        totals = [
+            total + (-WORST if score is None else score) for total, score in zip(totals, scores, strict=True)
+        ]
+    best = totals.index(max(totals))
+    chosen = with_constants(source, finalists[best])
+    return Tuning(chosen, float(ran[best]["score"]), len(trace), tuple(trace))
 
 
 def _moved(value: float, x: float) -> float:
