@@ -12,15 +12,17 @@ compared with it has shown nothing. Each arm sees the baselines and its own expe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from agents.graph import run_experiment
 from agents.state import Bench
 from equilibrist.errors import Usage
 from memory.archive import Archive, Entry
-from memory.records import Experiment, Proposal, program_id
-from tools.tuning import Judge, Tuning, tune
+from memory.records import Experiment, Proposal, Result, program_id
+from tools.evaluation import Bar, Patience
+from tools.tuning import Tuning, tune
 
 SEARCH, TUNING = "search", "tuning"
 ARMS = (SEARCH, "sampling", "climbing", TUNING)
@@ -29,6 +31,11 @@ BURST = 12
 PROMISING = 3
 """A program of the search is tuned once when it is among so many best, baselines included."""
 OPERATOR = "cma_es"
+HOPELESS = 3.0
+"""Score, summed over games, that a setting of a program's constants may lose against the program as it is."""
+
+Sweep = Callable[[Bar, str, Sequence[Mapping[str, float]], int], list[Result]]
+"""Bar, source, settings, repeat: ``Evaluator.sweep`` on the train games."""
 
 
 def shares(text: str) -> dict[str, float]:
@@ -95,7 +102,7 @@ class Lines:
         return Archive(own.baselines) if name == "sampling" else own
 
 
-def conduct_one(number: int, bench: Bench, given: Proposal | None, sweep: Judge, budget: int) -> Experiment:
+def conduct_one(number: int, bench: Bench, given: Proposal | None, sweep: Sweep, budget: int) -> Experiment:
     """One experiment of the bench's arm. ``budget``: evaluations to tune a promising program; 0 for none."""
     made: Tuning | None = None
     target = None if given else _target(bench, budget)
@@ -144,13 +151,14 @@ def _target(bench: Bench, budget: int) -> Entry | None:
     return None
 
 
-def _tuned(number: int, bench: Bench, target: Entry, sweep: Judge, budget: int) -> Tuning | None:
+def _tuned(number: int, bench: Bench, target: Entry, sweep: Sweep, budget: int) -> Tuning | None:
     """Through the journal: what was tuned once is not tuned again when the session is resumed."""
     material = f"{bench.seed} {number} {target.program_id}"
     seed = int(hashlib.sha256(material.encode()).hexdigest()[:8], 16) % 2**31
 
     def compute() -> dict[str, object]:
-        found = tune(target.source, sweep, budget, seed)
+        bar = Patience(target.result.games, HOPELESS)
+        found = tune(target.source, partial(sweep, bar), budget, seed)
         if found is None:
             return {"experiment": number, "parent_id": target.program_id, "source": None}
         return {

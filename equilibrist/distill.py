@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from agents.genetic.ablation import Ablation, ablations, simplified, size
 from equilibrist.cache import OutcomeCache
@@ -25,7 +24,7 @@ from equilibrist.table import Cell, Progress
 from memory.journal import Journal
 from memory.records import Result, program_id
 from sandbox.job import Record, Sandbox
-from tools.evaluation import Bar, Evaluator
+from tools.evaluation import Bar, Evaluator, Patience
 
 KIND = "distillation"
 LEAST = 0.01
@@ -78,14 +77,6 @@ class Distillation(Record):
     latex: str
     unicode: str
     source: str
-
-
-class _Patience(Bar):
-    """Gives an ablation up once it has lost more than any tolerance."""
-
-    def stops(self, games: Any) -> bool:
-        lost = [self.worst[game] - score for game, score in games.items()]
-        return math.fsum(lost) > HOPELESS
 
 
 @dataclass
@@ -165,7 +156,8 @@ def _distilled(work: _Work) -> Distillation:
         bad = next(result for result in whole if result.status != "ok")
         raise Failed(f"The program does not run on these games: {bad.status}, {bad.message}")
     tolerance = max(2.0 * spread, LEAST)
-    bar = _Patience({game: statistics.fmean(r.games[game] for r in whole) for game in work.games})
+    own = {game: statistics.fmean(r.games[game] for r in whole) for game in work.games}
+    bar = Patience(own, HOPELESS)
     current, table = simplified(program.source), list[Row]()
     harmful: set[tuple[str, str]] = set()
     step, complete = 0, False

@@ -21,7 +21,7 @@ from agents.ensemble import choose, members
 from agents.errors import ModelError
 from agents.models import attach, open_model
 from agents.state import Bench
-from equilibrist.arms import SEARCH, Lines, arm, arm_of, conduct_one, evaluations, shares
+from equilibrist.arms import SEARCH, Lines, Sweep, arm, arm_of, conduct_one, evaluations, shares
 from equilibrist.budget import End, Halted, Meter
 from equilibrist.cache import OutcomeCache
 from equilibrist.config import Config
@@ -36,7 +36,6 @@ from problems import PROBLEMS
 from problems.problem import tailored
 from sandbox.job import Limits, Sandbox
 from tools.evaluation import Bar, Evaluator, Recorded, bar_of
-from tools.tuning import Judge
 
 Models = Mapping[str, BaseChatModel]
 """By name."""
@@ -120,7 +119,7 @@ def conduct(parts: Parts) -> End:
     )
     for experiment in archive.experiments:
         watch.experiment(experiment)
-    sweep = partial(_swept, evaluator, problem.walls["train"], bar)
+    sweep = partial(_swept, evaluator, problem.walls["train"])
     return _Window(bench, parts, sweep).run()
 
 
@@ -208,7 +207,7 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
 class _Window:
     """Keeps ``parallel`` experiments in flight and writes them down in order of number."""
 
-    def __init__(self, bench: Bench, parts: Parts, sweep: Judge) -> None:
+    def __init__(self, bench: Bench, parts: Parts, sweep: Sweep) -> None:
         self.bench, self.parts, self.sweep = bench, parts, sweep
         self.arms = shares(parts.config.arms)
         self.total, self.parallel = parts.config.experiments, parts.config.parallel

@@ -16,7 +16,7 @@ from memory.journal import Journal
 from memory.records import Experiment, Proposal, Result, program_id
 from tools.behaviour import behaves_like, behaviour
 from tools.constants import constants, with_constants
-from tools.evaluation import Evaluator
+from tools.evaluation import Evaluator, Patience
 from tools.tuning import tune
 
 
@@ -195,3 +195,17 @@ def test_a_session_with_arms_and_tuning_resumes_and_replays(tmp_path):
     more = equilibrist("resume", made["session"], "--experiments", "6", "--evaluations", "5")
     assert len(more["experiments"]) < 6
     equilibrist("replay", made["session"])
+
+
+def test_tuning_gives_a_setting_up_that_has_lost_too_much():
+    box = InProcess()
+    evaluator = Evaluator(PROBLEM, box, remembered())
+    own = evaluator.evaluate(PLAIN, GAMES)
+    bar = Patience(own.games, 0.5)
+    good, bad = evaluator.sweep(PLAIN, GAMES, [{"RATE": 0.1}, {"RATE": 1e-6}], bar)
+    assert good.games == own.games
+    assert bad.stopped_early
+    assert len(bad.games) < len(GAMES)
+    missing = [own.games[game] for game in GAMES if game not in bad.games]
+    assert bad.score == pytest.approx((sum(bad.games.values()) + sum(missing)) / len(GAMES))
+    assert bad.score < own.score

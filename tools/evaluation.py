@@ -43,6 +43,19 @@ class Bar:
         return math.fsum(games.get(game, self.worst.get(game, 0.0)) for game in wall) / len(wall)
 
 
+@dataclass(frozen=True)
+class Patience(Bar):
+    """For variations of one program, whose own scores ``worst`` holds.
+
+    Who has lost ``most`` against them, summed over games, is stopped, and credited with those of the others.
+    """
+
+    most: float
+
+    def stops(self, games: Mapping[str, float]) -> bool:
+        return math.fsum(self.worst.get(game, score) - score for game, score in games.items()) > self.most
+
+
 def bar_of(baselines: Sequence[Result]) -> Bar:
     """The bar that these baselines set; one that nothing fails when none was played."""
     played = [result.games for result in baselines if result.status == "ok"]
