@@ -32,6 +32,14 @@ def play(
     return rollout(candidate, PROBLEM.pack(game), {**SHORT, "scale": scale, "seed": 1, **settings})
 
 
+def test_a_repeat_has_other_seeds_and_the_same_for_every_rule():
+    first, again = play(IPPO, scale=0.02), play(IPPO, scale=0.02, repeat=0)
+    assert first == again
+    second = play(IPPO, scale=0.02, repeat=1)
+    assert second["seed_1"] != first["seed_1"]
+    assert second == play(IPPO, scale=0.02, first=SHORT["seeds"])
+
+
 def flipped(source: str) -> str:
     assert "return -torch.minimum(ratio * gain, near * gain)" in source
     return source.replace(

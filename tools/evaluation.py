@@ -73,7 +73,7 @@ class Evaluator:
     limits: Limits = Limits()
     repeat: int = 0
     """Other repeats show the program infosets and actions in other orders: the same numbers but for rounding,
-    and so a measure of the chaos in them."""
+    and so a measure of the chaos in them. Where chance matters (*learning*) they have other seeds."""
 
     def smoke(self, source: str) -> Result:
         """Tiny games only: does it run at all, and how does it behave (``curves``)? Never a score."""
@@ -149,7 +149,7 @@ class Evaluator:
             problem=self.problem.name,
             program=source,
             game=game,
-            settings=dict(settings),
+            settings=dict(settings) | ({"repeat": self.repeat} if self.repeat else {}),
             seed=int(hashlib.sha256(order.encode()).hexdigest()[:8], 16),
             limits=self.limits,
         )

@@ -38,16 +38,14 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     """Train all agents of an environment by one rule, under several seeds at once, and judge them.
 
     Seed k begins with the same networks and the same chance for every rule, so that rules compare pair by
-    pair;
-    ``settings["seed"]``, which depends on the program, is not used.
+    pair; ``settings["seed"]``, which depends on the program, is not used.
 
     Args:
         game: what ``pack`` gave.
-        settings: ``seeds``, how many; ``first``, the first of them; ``judgements``, how often it is
-        judged, at equal
-            distances, the end included; ``scale``, factor of the environment's number of iterations;
-            ``race``,
-            whether to stop a rule that is surely worse than random play; ``device``.
+        settings: ``seeds``, how many; ``first``, the first of them; ``repeat``, how many times their number
+            to skip; ``judgements``, how often the rule is judged, at equal distances, the end included;
+            ``scale``, factor of the environment's number of iterations; ``race``, whether to stop a rule
+            that is surely worse than random play; ``device``.
 
     Returns:
         Equally long series, one number per judgement, the last repeated where racing ended a run: ``steps``
@@ -81,7 +79,7 @@ class Training:
 
     def __init__(self, candidate: Candidate, plan: Plan, settings: dict[str, Any]) -> None:
         self.candidate, self.plan, self.settings = candidate, plan, settings
-        first = settings.get("first", 0)
+        first = settings.get("first", 0) + settings["seeds"] * settings.get("repeat", 0)
         self.seeds = list(range(first, first + settings["seeds"]))
         self.count, self.copies, self.steps = len(self.seeds), plan.copies, plan.steps
         self.iterations = max(2, round(plan.iterations * settings["scale"]))
@@ -117,7 +115,7 @@ class Training:
 
     def _copy(self, copies: int, stream: int) -> Environment:
         """Copies for every seed, all at their first step."""
-        chance = np.random.default_rng([self.settings.get("first", 0), stream])
+        chance = np.random.default_rng([self.seeds[0], stream])
         environment = self.plan.make(self.count * copies, chance)
         environment.reset(np.ones(environment.batch, bool))
         return environment
