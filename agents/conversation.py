@@ -103,10 +103,12 @@ def _turn(
     where = {"experiment": place.experiment, "role": place.role, "round": place.round}
     version = hashlib.sha256(prompt.encode()).hexdigest()[:16]
     recorded("system", version, lambda: {"role": place.role, "text": prompt})
-    recorded("prompt", _key(place, messages), lambda: {**where, "system": version, "human": brief})
+    said = [*map(_said, messages)]
+    recorded("prompt", _key(place, said), lambda: {**where, "system": version, "human": brief})
     silent = level = 0
     for step in range(1, STEPS + 1):
-        key = _key(place, messages, step, model_id(model), *tools)
+        said += map(_said, messages[len(said) :])
+        key = _key(place, said, step, model_id(model), *tools)
         about = {**where, "step": step, "model": model_id(model)}
         ask = partial(_ask, model, bound.kwargs, tuple(messages), about, level)
         reply = recorded("reply", key, partial(pay, model_id(model), _size(messages), ask))
@@ -114,8 +116,8 @@ def _turn(
         if "overflow" in reply:
             raise Unfinished(f"The messages do not fit the model's context: {reply['overflow']}")
         calls = _calls(reply, step)
-        said = without_thoughts(reply["text"]) or ("" if calls else "(empty)")
-        messages.append(AIMessage(content=said, tool_calls=calls))
+        text = without_thoughts(reply["text"]) or ("" if calls else "(empty)")
+        messages.append(AIMessage(content=text, tool_calls=calls))
         messages += _answers(calls, tools, key, {**where, "step": step}, recorded)
         if desk.turn.submission is not None:
             return desk.turn.submission
@@ -228,11 +230,13 @@ def _size(messages: Sequence[BaseMessage]) -> int:
     return TOOLS_SIZE + sum(len(text.encode(errors="replace")) for text in texts)
 
 
-def _key(place: Place, messages: Sequence[BaseMessage], *more: object) -> str:
-    """Hash of a request: place, step, model, tools and every message."""
-    said = [
-        [message.type, message.text, [[c["name"], c["args"]] for c in getattr(message, "tool_calls", [])]]
-        for message in messages
-    ]
-    asked = json.dumps([place.experiment, place.role, place.round, *more, said], sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()[:32]
+def _said(message: BaseMessage) -> str:
+    """A message as its part of a request's hash."""
+    calls = [[call["name"], call["args"]] for call in getattr(message, "tool_calls", ())]
+    return json.dumps([message.type, message.text, calls], sort_keys=True)
+
+
+def _key(place: Place, said: Sequence[str], *more: object) -> str:
+    """Hash of a request: place, step, model, tools and every message, as one JSON list."""
+    asked = json.dumps([place.experiment, place.role, place.round, *more], sort_keys=True)
+    return hashlib.sha256(f"{asked[:-1]}, [{', '.join(said)}]]".encode()).hexdigest()[:32]

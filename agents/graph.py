@@ -33,16 +33,19 @@ def run_experiment(number: int, bench: Bench, given: Proposal | None = None) -> 
     Safe to call from several threads with one bench. Raises ModelError when a model cannot be reached, and
     whatever the journal, the sandbox, ``bench.pay`` or ``bench.approve`` raises.
     """
-    graph = experiment_graph() if bench.approve is None else _graph().compile(checkpointer=InMemorySaver())
-    thread: RunnableConfig = {"configurable": {"thread_id": str(number)}}
     asked: Any = {"number": number, "given": given}
-    while True:
-        final = graph.invoke(asked, thread, context=bench)
-        if bench.approve is None or "__interrupt__" not in final:
-            experiment: Experiment = final["experiment"]
-            return experiment
+    if bench.approve is None:  # only one channel is wanted: all would be read again after each step
+        experiment: Experiment = experiment_graph().invoke(asked, context=bench, output_keys=["experiment"])[
+            "experiment"
+        ]
+        return experiment
+    graph = _graph().compile(checkpointer=InMemorySaver())
+    thread: RunnableConfig = {"configurable": {"thread_id": str(number)}}
+    while "__interrupt__" in (final := graph.invoke(asked, thread, context=bench)):
         verdict = bench.approve(number, final["proposal"])
         asked = Command(resume=verdict.model_dump(mode="json"))
+    experiment = final["experiment"]
+    return experiment
 
 
 @cache
@@ -93,18 +96,19 @@ def after_proposal(state: State) -> Literal["criticise", "evaluate", "record"]:
     return "criticise" if state["proposal"] else "record"
 
 
-def after_verdict(state: State) -> Literal["propose", "approve", "record"]:
+def after_verdict(
+    state: State, runtime: Runtime[Bench]
+) -> Literal["propose", "approve", "evaluate", "record"]:
     verdicts = state["verdicts"]
     if verdicts[-1].decision == "approve":
-        return "approve"
+        return "approve" if runtime.context.approve else "evaluate"
     return "propose" if verdicts[-1].decision == "revise" and len(verdicts) <= REVISIONS else "record"
 
 
 def approve(state: State, bench: Bench) -> State:
     """A person's verdict, where the session wants one. LangGraph runs the node again with the answer."""
     proposal = state["proposal"]
-    if bench.approve is None or proposal is None:
-        return {}
+    assert proposal is not None
     answer = interrupt({"experiment": state["number"], "program_id": proposal.program_id})
     return {"verdicts": (*state["verdicts"], Verdict.model_validate(answer))}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 import statistics
 import tempfile
@@ -54,21 +55,37 @@ def rows(quick: bool) -> Iterator[Row]:
         return
     first = next(iter(found["costs"].values()))
     for after, seconds in found["costs"].items():
-        note = f"{seconds / first:.2f} of what the first takes"
+        note = f"{seconds / first:.2f} of what the first takes, {found['memory'][after]:.0f} MiB held"
         yield Row("framework", f"an experiment, the {after}th", seconds, "s", at_most=GOAL, note=note)
     yield Row("framework", "embedding its lesson and question", found["embedder"], "s")
 
 
 def costs(experiments: int) -> dict[str, Any]:
-    """CPU seconds of an experiment in a session of so many: by its number, each the median of some before it,
-    and what the embedder took besides."""
+    """CPU seconds of an experiment in a session of so many: by its number, each the median of some before it;
+    the process's memory then (MiB, resident); and what the embedder took besides."""
     played = Played()
+    marks: list[float] = []
+    held: list[float] = []
+
+    def mark() -> None:
+        marks.append(time.process_time() - played.seconds)
+        held.append(_resident())
+
     with tempfile.TemporaryDirectory() as folder:
-        marks = _session(Path(folder), played, experiments)
+        _session(Path(folder), played, experiments, mark)
     spent = [after - before for before, after in itertools.pairwise(marks)]
     numbers = [n for n in (100, 600, 1500, 3000, 5000) if n <= experiments]
-    found = {str(n): statistics.median(spent[n - AGAIN - 1 : n - 1]) for n in numbers}
-    return {"costs": found, "embedder": played.embedder_seconds / experiments}
+    return {
+        "costs": {n: statistics.median(spent[n - AGAIN - 1 : n - 1]) for n in numbers},
+        "memory": {n: held[n - 1] for n in numbers},
+        "embedder": played.embedder_seconds / experiments,
+    }
+
+
+def _resident() -> float:
+    """MiB of memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class Played:
@@ -82,7 +99,7 @@ class Played:
 
     def __init__(self) -> None:
         self.seconds = self.embedder_seconds = 0.0
-        self.model = ScriptedModel(replies=[self._timed(reply)], name_shown="played")
+        self.model = ScriptedModel(replies=[self._timed(self._reply)], name_shown="played")
         self.run: Callable[[Job], Outcome] = self._timed(outcome)
         self._embed = self._timed(local_embedder().embed)
 
@@ -94,6 +111,10 @@ class Played:
 
     def close(self) -> None:
         pass
+
+    def _reply(self, messages: Sequence[BaseMessage]) -> AIMessage:
+        self.model.asked.clear()  # which a scripted model keeps, and its memory is not to count
+        return reply(messages)
 
     def _timed(self, play: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def timed(asked: Any) -> Any:
@@ -142,8 +163,8 @@ def _varied(source: str, number: int) -> str:
     return f"{source.partition(MARK)[0].rstrip()}\n\n{method}"
 
 
-def _session(home: Path, played: Played, experiments: int) -> list[float]:
-    """CPU time at the end of each experiment, without what was played."""
+def _session(home: Path, played: Played, experiments: int, mark: Callable[[], None]) -> None:
+    """A session of so many; ``mark`` is called at the end of each experiment."""
     home = open_home(home)
     config = Config(
         problem="regret",
@@ -153,12 +174,11 @@ def _session(home: Path, played: Played, experiments: int) -> list[float]:
         critic="played",
         analyst="played",
     )
-    marks: list[float] = []
 
     class Marking(Watch):
         def experiment(self, experiment: Experiment) -> None:
             super().experiment(experiment)
-            marks.append(time.process_time() - played.seconds)
+            mark()
 
     run = run_identity(config.problem, config.seed, config.identity())
     folder = new_session(home, config.problem)
@@ -170,4 +190,3 @@ def _session(home: Path, played: Played, experiments: int) -> list[float]:
         memory = Memory(home, journal, Cached(played, home / "memory" / "vectors"))
         models = {"played": played.model}
         conduct(Parts(home, journal, config, memory, played, models, watch, control))
-    return marks

@@ -12,9 +12,10 @@ compared with it has shown nothing. Each arm sees the baselines and its own expe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 
 from agents.graph import run_experiment
 from agents.state import Bench
@@ -58,15 +59,15 @@ def shares(text: str) -> dict[str, float]:
     return {SEARCH: 1.0, **found}
 
 
-def arm_of(weights: Mapping[str, float], number: int) -> str:
-    """The arm of experiment ``number``: each gets its share at every stage of the session, not by chance."""
+def turns(weights: Mapping[str, float]) -> Iterator[str]:
+    """The arms of experiments 1, 2, …: each gets its share at every stage of the session, not by chance."""
     spent = dict.fromkeys(weights, 0)
     total = sum(weights.values())
-    arm = SEARCH
-    for n in range(1, number + 1):
-        arm = max(weights, key=lambda name: weights[name] / total * n - spent[name])
+    for number in count(1):
+        due = {name: weights[name] / total * number - spent[name] for name in weights}
+        arm = max(due, key=lambda name: due[name])
         spent[arm] += 1
-    return arm
+        yield arm
 
 
 def arm(experiment: Experiment) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from agents.ensemble import choose, members
 from agents.errors import ModelError
 from agents.models import attach, open_model
 from agents.state import Bench
-from equilibrist.arms import SEARCH, Lines, Sweep, arm, arm_of, conduct_one, evaluations, shares
+from equilibrist.arms import SEARCH, Lines, Sweep, arm, conduct_one, evaluations, shares, turns
 from equilibrist.budget import End, Halted, Meter
 from equilibrist.cache import OutcomeCache
 from equilibrist.config import Config
@@ -215,6 +216,8 @@ class _Window:
         known = {experiment.number for experiment in bench.archive.experiments}
         self.recorded = next(n for n in range(self.total + 1) if n + 1 not in known)
         self.started = self.recorded
+        self.turns = islice(turns(self.arms), self.started, None)
+        """Arms of the experiments still to begin."""
         first = max(0, self.recorded + 1 - self.parallel)
         self.whole = bench.archive.upto(self.recorded)
         self.seen = {n: Lines.of(bench.archive.upto(n), self.arms) for n in range(first, self.recorded + 1)}
@@ -261,7 +264,7 @@ class _Window:
     def _begin(self, pool: ThreadPoolExecutor) -> None:
         self.started += 1
         number, upto = self.started, max(0, self.started - self.parallel)
-        config, models, own = self.parts.config, self.parts.models, arm_of(self.arms, number)
+        config, models, own = self.parts.config, self.parts.models, next(self.turns)
         archive = self.seen[upto][own]
         try:
             begun = self.parts.control.inbox.begin(number)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 _SUM = re.compile(rb',"sum":"([0-9a-f]{8})"\}$')
-_SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_SECRET = (b"KEY", b"TOKEN", b"SECRET", b"PASSWORD")
 """How names of variables end that hold secrets."""
 
 
@@ -69,15 +69,14 @@ def decode(line: bytes) -> Event:
 
 def redact(text: str) -> str:
     """Blot out the secrets of this process's environment, should an error message or a reply repeat one."""
-    for name in os.environ:
-        if name.endswith(_SECRET) and len(value := os.environ.get(name, "")) >= 8:
+    for raw in os.environb:  # bytes, for every event comes by here and decoding all names takes a while
+        if raw.endswith(_SECRET) and len(value := os.environ.get(name := os.fsdecode(raw), "")) >= 8:
             text = text.replace(json.dumps(value, ensure_ascii=False)[1:-1], f"[{name}]")
     return text
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_refuse)
-
-
 def _refuse(value: Any) -> Any:
     raise JournalError(f"an event holds {type(value).__name__}, which is not JSON: {value!r:.80}")
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_refuse).encode

@@ -15,6 +15,7 @@ Sums guard against accidents (torn writes, bad disks, hand edits), not against a
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -31,6 +32,9 @@ from memory.records import program_id
 
 PAID = frozenset({"reply", "outcome", "result", "baseline", "experiment"})
 """Kinds that cost money or time: on the disk (fsync) before ``append`` returns. So is every ``lesson_*``."""
+STAKE = 0.5
+"""Seconds of evaluation that may wait for the next fsync: a power cut, not a kill, would have them run again.
+Nothing else waits."""
 
 _Place = tuple[int, int]
 """Offset and length in bytes of a line in the file, newline excluded."""
@@ -50,6 +54,8 @@ class Journal:
         self._lock = lock
         self._size = 0
         self._last = 0
+        self._stake = 0.0
+        """Seconds that were spent on what is not on the disk yet."""
         self._settled = True
         """Whether all that was appended is indexed."""
         self._keys: dict[tuple[str, str], _Place] = {}
@@ -128,8 +134,14 @@ class Journal:
         """
         return self.extend([(kind, key, data)])[0]
 
-    def extend(self, events: Sequence[tuple[str, str | None, dict[str, Any]]]) -> list[Event]:
-        """Write several (kind, key, data) at once, all or none of them."""
+    def extend(
+        self, events: Sequence[tuple[str, str | None, dict[str, Any]]], worth: float = math.inf
+    ) -> list[Event]:
+        """Write several (kind, key, data) at once, all or none of them.
+
+        ``worth``: seconds that it would take to come by them again. Where they are few, paid events are not
+        put on the disk at once but together with the next.
+        """
         if self._lock is None:
             raise JournalError(f"{self.folder} is open for reading only")
         with self._guard, _told(self.folder):
@@ -138,8 +150,11 @@ class Journal:
                 os.ftruncate(self._file, self._size)
             self._settled = False
             lines = [encode(n, *event) for n, event in enumerate(events, self._last + 1)]
-            sync = any(kind in PAID or kind.startswith("lesson_") for kind, _, _ in events)
+            if any(kind in PAID or kind.startswith("lesson_") for kind, _, _ in events):
+                self._stake += worth
+            sync = self._stake > STAKE
             append_whole(self._file, self._size, b"".join(line + b"\n" for line in lines), sync)
+            self._stake = 0.0 if sync else self._stake
             for (kind, key, _), line in zip(events, lines, strict=True):
                 self._learn({"n": self._last + 1, "kind": kind, "key": key}, len(line))
             self._settled = True
@@ -151,8 +166,12 @@ class Journal:
         Calls with one key at the same time compute once. When ``compute`` raises, nothing is written.
         """
         with self._one_at_a_time((kind, key)):
-            found = self.find(kind, key)
-            return (found or self.append(kind, key, **compute())).data
+            if (found := self.find(kind, key)) is not None:
+                return found.data
+            began = time.monotonic()
+            data = compute()
+            worth = time.monotonic() - began if kind == "outcome" else math.inf
+            return self.extend([(kind, key, data)], worth)[0].data
 
     def find(self, kind: str, key: str) -> Event | None:
         """The first event of that kind and key."""

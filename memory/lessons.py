@@ -20,6 +20,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -281,18 +282,21 @@ class _Side:
         return math.sqrt(self._squares / (self._count - 1)) if self._count > 1 else None
 
 
+@lru_cache(maxsize=4096)
 def _exact(text: str) -> frozenset[str]:
     """Numbers, names from programs, acronyms and negations."""
     negations = _NEGATION.intersection(re.findall(r"\w+", text.casefold()))
     return negations.union(_NUMBER.findall(text), map(str.casefold, _NAME.findall(text)))
 
 
+@lru_cache(maxsize=4096)
 def _content(text: str) -> frozenset[str]:
     """Beginnings (five letters, a crude stem) of the words that carry meaning other than better or worse."""
     words = set(re.findall(r"\w+", text.casefold())) - _EMPTY - _NEGATION
     return frozenset(word[:5] for word in words if not (_GOOD.match(word) or _BAD.match(word)))
 
 
+@lru_cache(maxsize=4096)
 def _direction(text: str) -> int:
     words = re.findall(r"\w+", text.casefold())
     return bool(any(map(_GOOD.match, words))) - bool(any(map(_BAD.match, words)))

@@ -195,7 +195,8 @@ class Memory:
         if self._journal.find(kind, key) is not None:
             return
         named = {"id": name} if name else {}
-        event = self._journal.append(kind, key, **{**named, **data, "number": number})
+        told = (kind, key, {**named, **data, "number": number})
+        event = self._journal.extend([told], worth=0.0)[0]  # follows from replies that are on the disk
         insort_right(self._own, event, key=_number)
         self._put(_born([event]))
         if data.get("sources"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
-from problems.syntax import parse
+from problems.syntax import reading
 
 MAX_CHARACTERS = 20_000
 MODULES = ("torch", "math")
@@ -35,16 +36,25 @@ def faults(source: str, methods: Mapping[str, tuple[str, ...]]) -> list[str]:
     """
     if len(source) > MAX_CHARACTERS:
         return [f"The program has {len(source)} characters; at most {MAX_CHARACTERS} are allowed."]
+    rule, found = _read(source)
+    return [*(_signatures(rule, methods) if rule else ()), *found]
+
+
+@lru_cache(maxsize=64)
+def _read(source: str) -> tuple[ast.ClassDef | None, tuple[str, ...]]:
+    """``class Rule``, if there is one, and the faults that any problem finds. A program is checked when it is
+    handed in, before its smoke run and before its evaluation."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = parse(source)
+            nodes = reading(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return [f"The program is not valid Python: {error}."]
-    rules = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Rule"]
+        return None, (f"The program is not valid Python: {error}.",)
+    assert isinstance(nodes[0], ast.Module)
+    rules = [node for node in nodes[0].body if isinstance(node, ast.ClassDef) and node.name == "Rule"]
     if len(rules) != 1:
-        return ["The program must define exactly one `class Rule` at its top level."]
-    return [*_signatures(rules[0], methods), *dict.fromkeys(_reaches(tree))]
+        return None, ("The program must define exactly one `class Rule` at its top level.",)
+    return rules[0], tuple(dict.fromkeys(_reaches(nodes)))
 
 
 def _signatures(rule: ast.ClassDef, methods: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
@@ -65,9 +75,9 @@ def _signatures(rule: ast.ClassDef, methods: Mapping[str, tuple[str, ...]]) -> I
             yield f"`Rule.{name}` asks for `{unknown[0]}`; besides self it may ask for {may}."
 
 
-def _reaches(tree: ast.Module) -> Iterator[str]:
+def _reaches(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Imports, calls and names that a learning rule has no use for."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (_module(alias.name) for alias in node.names if not _allowed(alias.name))
         elif isinstance(node, ast.ImportFrom):

@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from small import GAMES, MOMENTUM, PLAIN, PROBLEM, SLOW, InProcess, baselines, judged, remembered
 
 from agents.brief import write_brief
-from equilibrist.arms import OPERATOR, Lines, arm, arm_of, evaluations, shares
+from equilibrist.arms import OPERATOR, Lines, arm, evaluations, shares, turns
 from equilibrist.errors import Usage
 from memory.archive import Archive
 from memory.journal import Journal
@@ -83,7 +84,7 @@ def test_tuning_does_not_fall_for_luck():
 
 def test_arms_get_their_shares_all_along():
     weights = shares("sampling:0.5,climbing:0.5")
-    order = [arm_of(weights, n) for n in range(1, 41)]
+    order = list(islice(turns(weights), 40))
     assert {name: order.count(name) for name in weights} == {"search": 20, "sampling": 10, "climbing": 10}
     for n in range(4, 41):
         assert abs(order[:n].count("search") - n / 2) <= 1

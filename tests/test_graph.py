@@ -14,7 +14,7 @@ from agents.scripted import ScriptedModel, calls
 from agents.state import Bench
 from memory.archive import Archive
 from memory.journal import Journal
-from memory.records import Experiment, Lesson, Proposal, program_id
+from memory.records import Experiment, Lesson, Proposal, Verdict, program_id
 
 APPROVE = calls(("give_verdict", {"decision": "approve", "reasons": "sound and new"}))
 REVISE = calls(("give_verdict", {"decision": "revise", "reasons": "say what refutes it"}))
@@ -51,6 +51,19 @@ def bench_in(folder, proposer, critic=(APPROVE,), analyst=(ANALYSE,), sandbox=No
 def head(messages):
     """The JSON block of a turn's first human message."""
     return json.loads(messages[1].text.split("```json\n")[1].split("\n```")[0])
+
+
+def test_a_node_for_a_persons_verdict_is_entered_where_one_is_wanted(tmp_path):
+    stages = []
+    bench, _ = bench_in(tmp_path, [submit()])
+    watched = replace(bench, stage=lambda number, stage: stages.append(stage))
+    run_experiment(1, watched)
+    assert stages == ["brief", "propose", "criticise", "evaluate", "analyse", "record"]
+    stages.clear()
+    verdict = Verdict(decision="reject", reasons="not today", by="human")
+    asked = run_experiment(1, replace(watched, approve=lambda number, proposal: verdict))
+    assert stages == ["brief", "propose", "criticise", "approve", "approve", "record"]
+    assert asked.verdicts[-1] == verdict
 
 
 def test_one_experiment_from_brief_to_record(tmp_path):

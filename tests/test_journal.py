@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.journal import Event, Journal, JournalError, scan
+from memory.journal import STAKE, Event, Journal, JournalError, scan
 from memory.records import program_id
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +43,45 @@ def test_events_are_read_back_as_they_were_returned(tmp_path: Path) -> None:
         assert [event.n for event in journal.events()] == [1, 2]
         assert journal.session == {"seed": 1, "problem": "regret"}
         assert journal.find("lesson", "other") is None
+
+
+def test_what_costs_money_is_on_the_disk_at_once_and_of_evaluations_half_a_second_may_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    sync = os.fsync
+
+    def counted(file: int) -> None:
+        sync(file)
+        sizes.append(os.fstat(file).st_size)
+
+    with Journal.create(tmp_path / "s", {}) as journal:
+        monkeypatch.setattr(os, "fsync", counted)
+
+        def synced() -> bool:
+            """Whether all of the journal has been put on the disk."""
+            return bool(sizes) and sizes[-1] == (tmp_path / "s" / "journal.jsonl").stat().st_size
+
+        def slept(seconds: float) -> dict[str, float]:
+            time.sleep(seconds)
+            return {"slept": seconds}
+
+        journal.recorded("outcome", "quick", lambda: slept(0.0))
+        journal.recorded("prompt", "p", lambda: slept(0.0))
+        assert not synced()
+        journal.recorded("reply", "r", lambda: slept(0.0))
+        assert synced()
+        journal.recorded("outcome", "one", lambda: slept(STAKE / 2))
+        assert not synced()
+        journal.recorded("outcome", "two", lambda: slept(STAKE / 2))
+        assert synced()
+        journal.extend([("lesson_added", "drawn from a reply", {})], worth=0.0)
+        assert not synced()
+        journal.append("lesson_added", "a person's")
+        assert synced()
+        for kind in ("experiment", "baseline"):
+            journal.recorded(kind, "1", lambda: slept(0.0))
+            assert synced()
 
 
 def test_every_line_is_json_for_other_programs(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """One turn of a role, with models that behave as models do."""
 
 import json
+from hashlib import sha256
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from small import MOMENTUM, PLAIN, PROBLEM, InProcess, judged, remembered
 
 from agents import texts
-from agents.conversation import NUDGE_AT, SILENCE, STEPS, Place, Unfinished, converse
+from agents.conversation import NUDGE_AT, SILENCE, STEPS, Place, Unfinished, _key, _said, converse
 from agents.errors import ContextOverflow
 from agents.scripted import ScriptedModel, calls
 from memory.records import program_id
@@ -24,6 +25,16 @@ def turn(*replies, recorded=None):
     desk = Desk(PROBLEM, archive, lambda query, limit: [], evaluator.smoke, 1, Turn())
     submission = converse(model, Place(1, "proposer"), "You propose.", "Go.", desk, recorded)
     return submission, model, model.asked[-1]
+
+
+def test_a_request_has_the_key_that_it_had_in_older_journals():
+    """Else what was paid for would be asked for again. It is the hash of one JSON list."""
+    call = {"name": "a", "args": {"z": 1, "b": "ö"}, "id": "c", "type": "tool_call"}
+    messages = [HumanMessage("Gö."), AIMessage("", tool_calls=[call]), ToolMessage("{}", tool_call_id="c")]
+    listed = [["human", "Gö.", []], ["ai", "", [["a", {"z": 1, "b": "ö"}]]], ["tool", "{}", []]]
+    whole = json.dumps([7, "critic", 1, 2, "wire", "a", listed], sort_keys=True)
+    key = _key(Place(7, "critic", 1), [*map(_said, messages)], 2, "wire", "a")
+    assert key == sha256(whole.encode()).hexdigest()[:32]
 
 
 def test_tools_answer_until_the_last_one_is_called():

@@ -1,13 +1,17 @@
 """What the tools tell a role, also when the role is wrong."""
 
+import itertools
 import json
 from dataclasses import replace
 
 import pytest
+from normal_form import normal_form
 from small import BROKEN, GAMES, HOPELESS, MOMENTUM, PLAIN, PROBLEM, SLOW, InProcess, judged, remembered
 
 from memory.archive import Archive
 from memory.records import Experiment, Lesson, Proposal, Result, program_id
+from problems import PROBLEMS
+from problems.syntax import reading
 from tools import novelty
 from tools.desk import Desk, Turn
 from tools.evaluation import bar_of
@@ -171,6 +175,39 @@ def test_programs_are_the_same_apart_from_names_prose_and_layout():
     assert novelty.same_structure(PLAIN, SLOW)
     assert novelty.same_structure(PLAIN, PLAIN.replace("0.1", "-2"))
     assert not novelty.same_structure(PLAIN, MOMENTUM)
+
+
+ODD = """
+import math
+class Rule:
+    'prose'
+    def step(self, gradient: "a note", *more, rate=-0.5, **rest) -> float:
+        "prose"
+        self.kept = {**rest, 1: -(-2), "x": +None, -True: u"text"}
+        match gradient:
+            case None: pass
+            case {"a": 1, **others}: "prose"
+            case [1, -2, *tail] if not 3: return lambda x: f"{x!r:>{3}}" + -"a"
+        return step(-gradient, ~self.kept, -math.inf, 1j)
+async def step(own, /, *, other: int = 1): yield -own; self.kept = Rule.kept
+"""
+
+
+def test_the_normal_form_is_what_rewriting_the_tree_step_by_step_gives():
+    sources = [PLAIN, MOMENTUM, RENAMED, ODD, "", "'prose'", *PROBLEMS["regret"].baselines.values()]
+    assert len(sources) > 10
+    for source in sources:
+        nodes = reading(source)
+        writer = novelty._Writer(novelty._own_names(nodes))
+        writer.write(nodes[0])
+        assert "".join(writer.parts) == normal_form(source, writer.own)[1]
+    variants = [ODD, ODD.replace("-2)", "2)"), ODD.replace("-0.5", "0.5"), ODD.replace('-"a"', '"a"')]
+    variants += [ODD.replace("1j", "2j"), ODD.replace("not 3", "not 3.0"), ODD.replace("gradient", "g")]
+    for one, other in itertools.product(variants, variants):
+        own = [novelty._own_names(reading(source)) for source in (one, other)]
+        alike = normal_form(one, own[0]), normal_form(other, own[1])
+        assert novelty.same_program(one, other) == (alike[0][0] == alike[1][0])
+        assert novelty.same_structure(one, other) == (alike[0][1] == alike[1][1])
 
 
 def test_methods_of_the_interface_keep_their_names():

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from threading import Lock
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 
 from memory.archive import Archive, Entry
-from problems.syntax import parse
+from problems.syntax import reading
 
 BUCKETS = 4096
 SHINGLE = 4
@@ -37,15 +39,16 @@ class Fingerprint:
 def fingerprint(source: str) -> Fingerprint | None:
     """None when the source cannot be parsed, or nests too deeply to be walked."""
     try:
-        tree = _without_prose(parse(source))
-        identity = ast.dump(_Renamer(_own_names(tree)).visit(tree))
-        structure = ast.dump(_Unnumbered().visit(tree))
+        nodes = reading(source)
+        writer = _Writer(_own_names(nodes))
+        writer.write(nodes[0])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    structure = "".join(writer.parts)
     words = re.findall(r"\w+", structure)
     pieces = zip(*(words[offset:] for offset in range(SHINGLE)), strict=False)
     return Fingerprint(
-        identity=sha256(identity.encode()).digest(),
+        identity=sha256("\0".join([structure, *writer.constants]).encode()).digest(),
         structure=sha256(structure.encode()).digest(),
         shingles=np.array(sorted({crc32(" ".join(piece).encode()) for piece in pieces}), np.uint32),
     )
@@ -133,17 +136,7 @@ def _buckets(print_: Fingerprint | None) -> np.ndarray:
     return np.unique(print_.shingles % BUCKETS).astype(np.intp) if print_ else np.zeros(0, np.intp)
 
 
-def _without_prose(tree: ast.Module) -> ast.Module:
-    """Drop expressions that are only a constant: docstrings and stray strings."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            kept = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
-            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-    return tree
-
-
-def _own_names(tree: ast.Module) -> set[str]:
+def _own_names(nodes: Sequence[ast.AST]) -> set[str]:
     """Names the program gives itself: variables, arguments, attributes of ``self``, functions it calls.
 
     A function that nothing in the program mentions is part of the problem's interface and keeps its name.
@@ -151,7 +144,7 @@ def _own_names(tree: ast.Module) -> set[str]:
     bound: set[str] = set()
     functions: set[str] = set()
     mentioned: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef):
             functions.add(node.name)
         elif isinstance(node, ast.arg):
@@ -167,41 +160,84 @@ def _is_own(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id == "self"
 
 
-class _Renamer(ast.NodeTransformer):
-    """Numbers the program's own names in order of appearance."""
+def _is_prose(node: ast.AST) -> bool:
+    """An expression that is only a constant: a docstring or a stray string."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+_NAMED = {ast.FunctionDef: "name", ast.arg: "arg", ast.Name: "id", ast.Attribute: "attr"}
+"""Where a node holds a name that may be the program's own."""
+
+
+class _Writer:
+    """Writes a tree as ``ast.dump`` would, in one pass, in its normal form: prose and annotations of
+    arguments left out, the program's own names numbered in order of appearance, every number 0, no sign
+    before a constant. What that hides of constants is kept apart."""
 
     def __init__(self, own: set[str]) -> None:
         self.own = own
         self.numbers: dict[str, str] = {}
+        self.parts: list[str] = []
+        self.constants: list[str] = []
+        """Signs and numbers, an entry per constant."""
 
-    def _number(self, name: str) -> str:
-        return self.numbers.setdefault(name, f"n{len(self.numbers)}") if name in self.own else name
+    def write(self, node: ast.AST) -> None:
+        kind = type(node)
+        if kind is ast.Constant or kind is ast.UnaryOp:
+            signs, inner = _unsigned(node)
+            if isinstance(inner, ast.Constant):
+                return self._constant(signs, inner)
+        self.parts.append(f"{kind.__name__}(")
+        named = self._named(node) if kind in _NAMED else {}
+        before = ""
+        for name in kind._fields:
+            value = named.get(name) or getattr(node, name, None)
+            if value is None and getattr(kind, name, ...) is None or name == "annotation" and kind is ast.arg:
+                continue
+            self.parts.append(f"{before}{name}=")
+            before = ", "
+            if isinstance(value, ast.AST):
+                self.write(value)
+            elif isinstance(value, list):
+                self._list(_without_prose(value) if name == "body" else value)
+            else:
+                self.parts.append(repr(value))
+        self.parts.append(")")
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.name = self._number(node.name)
-        return self.generic_visit(node)
+    def _list(self, values: Sequence[Any]) -> None:
+        self.parts.append("[")
+        for index, value in enumerate(values):
+            if index:
+                self.parts.append(", ")
+            if isinstance(value, ast.AST):
+                self.write(value)
+            else:
+                self.parts.append(repr(value))
+        self.parts.append("]")
 
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.arg, node.annotation = self._number(node.arg), None
-        return node
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        node.id = self._number(node.id)
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if _is_own(node):
-            node.attr = self._number(node.attr)
-        return self.generic_visit(node)
-
-
-class _Unnumbered(ast.NodeTransformer):
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+    def _constant(self, signs: str, node: ast.Constant) -> None:
         is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
-        return ast.Constant(value=0) if is_number else node
+        self.constants.append(signs + (repr(node.value) if is_number else ""))
+        kind = f", kind={node.kind!r}" if node.kind and not is_number else ""
+        self.parts.append("Constant(value=0)" if is_number else f"Constant(value={node.value!r}{kind})")
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        """A constant's sign belongs to the constant."""
-        inner = self.visit(node.operand)
-        is_sign = isinstance(node.op, ast.USub | ast.UAdd) and isinstance(inner, ast.Constant)
-        return inner if is_sign else ast.UnaryOp(op=node.op, operand=inner)
+    def _named(self, node: ast.AST) -> dict[str, str]:
+        """The field that holds a name of the program's own, and its number."""
+        if isinstance(node, ast.Attribute) and not _is_own(node):
+            return {}
+        where = _NAMED[type(node)]
+        name = getattr(node, where)
+        return {where: self.numbers.setdefault(name, f"n{len(self.numbers)}")} if name in self.own else {}
+
+
+def _unsigned(node: ast.AST) -> tuple[str, ast.AST]:
+    """A constant's sign belongs to the constant: the signs before a node, and the node."""
+    signs = ""
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        signs += "-" if isinstance(node.op, ast.USub) else "+"
+        node = node.operand
+    return signs, node
+
+
+def _without_prose(body: Sequence[Any]) -> Sequence[Any]:
+    return [statement for statement in body if not _is_prose(statement)] or [ast.Pass()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any
 
@@ -155,6 +156,7 @@ def duplicate(desk: Desk, source: str) -> str | None:
     return twin if twin in entries else None
 
 
+@lru_cache(maxsize=16)  # critic and analyst are shown the same
 def diff(first: str, second: str, first_name: str, second_name: str) -> str:
     """Unified diff of two sources."""
     lines = difflib.unified_diff(
