@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from memory.journal import Journal
@@ -86,6 +87,11 @@ class Archive:
     def entries(self) -> dict[str, Entry]:
         """Evaluated programs by id, baselines first, then by number. A program tried twice is listed once."""
         return self._derived.entries
+
+    def since(self, count: int) -> list[Entry]:
+        """The entries after the first ``count``, without a walk over those."""
+        entries = self.entries
+        return [*islice(reversed(entries.values()), max(0, len(entries) - count))][::-1]
 
     def named(self, name: str) -> Entry | None:
         """A baseline by its name, a program by ``#number``."""

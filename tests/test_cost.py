@@ -89,6 +89,8 @@ def test_a_grown_archive_is_the_one_made_at_once():
     before = grown.upto(30)
     assert list(before.leaderboard) == list(archive(30).leaderboard)
     assert len(grown.leaderboard) == 61
+    assert grown.since(59) == [grown.named("#59"), grown.named("#60")]
+    assert grown.since(61) == before.since(60) == []
 
 
 def test_an_index_shared_by_archives_tells_each_what_it_holds():

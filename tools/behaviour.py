@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 from threading import Lock
 
 from memory.archive import Archive
@@ -37,7 +36,7 @@ class Known:
     def grow(self, archive: Archive, smoke: Smoke) -> None:
         """Take in what is new. Smoke runs were recorded when the programs were judged: none is run again."""
         with self.guard:
-            for entry in islice(archive.entries.values(), self.count, None):
+            for entry in archive.since(self.count):
                 self.count += 1
                 if entry.result.status == "ok" and (shown := behaviour(smoke(entry.source))) is not None:
                     self.places.setdefault(shown, []).append((self.count, entry.program_id))
