@@ -1,4 +1,4 @@
-"""A program's normal form by syntax trees rewritten one after another: the plain oracle of ``tools.novelty``."""
+"""A program's normal form by trees rewritten one after another: the plain oracle of ``tools.novelty``."""
 
 from __future__ import annotations
 
