@@ -8,6 +8,7 @@ experiments, lessons, credits) and the files of the programs.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ class Rerun(Journal):
                 self._made[kind, key] = found
             return (found or self.append(kind, key, **compute())).data
 
-    def extend(self, events: Sequence[tuple[str, str | None, dict[str, Any]]]) -> list[Event]:
+    def extend(
+        self, events: Sequence[tuple[str, str | None, dict[str, Any]]], worth: float = math.inf
+    ) -> list[Event]:
         made = []
         for kind, key, data in events:
             old = self._source.find(kind, key or "")
