@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -73,33 +74,38 @@ def export(
     ] = None,
     games: Annotated[
         str | None,
-        typer.Option(help="Games to check the file on, separated by ';'; two small ones if left out."),
+        typer.Option(
+            help="Games or environments to check the file on, separated by ';'; small ones if left out."
+        ),
     ] = None,
     sandbox: SandboxName = "auto",
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Write a program as one file with OpenSpiel's solver interface, and check it inside OpenSpiel."""
-    from equilibrist.evaluate import choose_games
+    """Write a program as one file for OpenSpiel or PettingZoo, and check it by running it there."""
+    from equilibrist.evaluate import brought, choose_games
     from equilibrist.export import export as work
     from equilibrist.programs import named
     from sandbox import open_sandbox
 
     chosen = named(home, session, program)
     errors = Console(stderr=True, highlight=False)
-    wanted = choose_games(chosen.problem, "train", games) if games else None
+    wanted = brought(chosen.problem, choose_games(chosen.problem, "train", games)) if games else None
     with open_sandbox(sandbox, slots=1, say=errors.print, device=chosen.problem.device) as box:
         made = work(chosen, path or Path(f"rule_{chosen.program_id}.py"), box, wanted)
     if as_json:
         emit(made.model_dump(mode="json"))
         return
-    console = Console(highlight=False)
-    console.print(f"{made.path}: class Solver, used as OpenSpiel's CFRSolver.", markup=False, soft_wrap=True)
-    shown = f"within {made.difference:.1g} of ours at iterations {', '.join(map(str, made.checkpoints))}"
-    console.print(f"Run inside OpenSpiel on {', '.join(made.games)}: exploitability {shown}.", markup=False)
-    console.print(
-        f"Try it: python {made.path} --game leduc_poker --iterations 1000", markup=False, soft_wrap=True
-    )
+    exporting = chosen.problem.export
+    assert exporting is not None
+    say = partial(Console(highlight=False).print, markup=False, soft_wrap=True)
+    say(f"{made.path}: {exporting.offers}.")
+    shown = ", ".join(f"{name} within {off:.1g}" for name, off in made.differences.items())
+    where = f"inside {exporting.framework} and by our referee, on {', '.join(made.games)}"
+    say(f"Run {where}, {exporting.when}: {shown}.")
+    for game, why in made.left_out.items():
+        say(f"Not checked on {game}, where the program does not run: {why}")
+    say(f"Try it: python {made.path} {exporting.hint}")
 
 
 @app.command()

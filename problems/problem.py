@@ -73,6 +73,37 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Export:
+    """A program as one file, without any import of ours, for another framework; and how that file is checked:
+    it is run where nothing of ours is, and must give there what our referee gives here."""
+
+    write: Callable[[str, str], str]
+    """(source, title) -> the file's text. Raises ValueError for a program that cannot be exported."""
+    outside: str
+    """Module path of what runs the file in the other process, where its text alone is executed:
+    ``prepare({game: told}) -> {game: anything}``, before that process is confined, and
+    ``measure(file's namespace, prepared game, settings) -> {series: [numbers]}``."""
+    games: Callable[[], tuple[str, ...]]
+    """What the file is checked on if nothing else is asked for; ``pack`` knows these from then on."""
+    told: Callable[[str], Any]
+    """What ``prepare`` must know of a game (JSON). Raises ValueError for one that the framework cannot
+    load."""
+    settings: Mapping[str, Any]
+    """Of the run that is compared, here and there."""
+    compared: Mapping[str, float]
+    """Series -> how far it may be off, relative to its largest number."""
+    when: str
+    """Which part of a run is compared, for people."""
+    framework: str
+    offers: str
+    """What is in the file."""
+    hint: str
+    """Arguments to try the file with."""
+    doubt: str
+    """What may be the matter if the file gives something else."""
+
+
+@dataclass(frozen=True)
 class Problem:
     """One research problem, seen from the host."""
 
@@ -108,8 +139,8 @@ class Problem:
     searched at, on dev and sealed games."""
     trials: tuple[Trial, ...] = ()
     """Properties that ``equilibrist confirm`` tests."""
-    export: Callable[[str, str], str] | None = None
-    """(source, title) -> one file, without any import of ours, that others run in their own framework."""
+    export: Export | None = None
+    """How a program becomes a file that others run in their own framework."""
     notation: Callable[[str], Any] | None = None
     """Source -> the rule in mathematical notation (``problems.notation.Notation``)."""
     devices: tuple[str, ...] = ("cpu",)

@@ -122,6 +122,8 @@ def test_wall_limit(sandbox):
     assert 0.5 <= outcome.seconds < 3
     idle = sandbox.run(toy_job("import time\ntime.sleep(100)", limits))
     assert (idle.status, idle.artifact) == ("timeout", {})
+    deaf = sandbox.run(toy_job("pow(3, 10**9)", limits))  # one long call into C, which looks at no signal
+    assert (deaf.status, deaf.artifact) == ("timeout", {})
 
 
 def test_cpu_limit(sandbox):

@@ -12,9 +12,10 @@ from memory.archive import Archive
 from memory.records import Experiment, Lesson, Proposal, Result, program_id
 from problems import PROBLEMS
 from problems.syntax import reading
+from sandbox.job import Limits, Outcome
 from tools import novelty
 from tools.desk import Desk, Turn
-from tools.evaluation import bar_of
+from tools.evaluation import Evaluator, bar_of
 from tools.registry import TOOLS, tools_for
 
 LESSON = Lesson(id="l1", text="Momentum helps.", kind="insight", problem="small", supported_by=("s/1", "s/2"))
@@ -312,3 +313,16 @@ def test_a_fence_around_a_program_is_taken_off(desk):
     (tool,) = [tool for tool in tools_for("proposer", desk) if tool.name == "check_program"]
     fenced = json.loads(tool.invoke({"source": f"```python\n{PLAIN}```"}))
     assert fenced["duplicate_of"] == program_id(PLAIN)
+
+
+def test_a_patient_evaluation_has_no_patience_with_the_smoke_run():
+    class Clock:
+        def run(self, job):
+            given.append((job.game, job.limits.wall_seconds, job.limits.cpu_seconds))
+            return Outcome(status="timeout" if job.limits.wall_seconds < 3600 else "ok")
+
+    given = []
+    patient = Evaluator(PROBLEM, Clock(), remembered(), Limits(wall_seconds=3600, cpu_seconds=3600))
+    assert patient.evaluate("for ever", GAMES).status == "rejected"
+    assert patient.evaluate(PLAIN, GAMES).status == "timeout"
+    assert given == [(PROBLEM.smoke[0], PROBLEM.seconds, PROBLEM.seconds)]

@@ -83,7 +83,7 @@ class Evaluator:
         seconds, output = 0.0, ""
         curves: dict[str, dict[str, list[float]]] = {}
         for game in self.problem.smoke:
-            outcome = self._play(source, game, self.problem.smoke_settings)
+            outcome = self._play(source, game, self.problem.smoke_settings, self._brief())
             seconds, output = seconds + outcome.seconds, output + outcome.output
             curves[game] = _series(outcome.artifact)
             if outcome.status != "ok":
@@ -107,7 +107,7 @@ class Evaluator:
         outcomes: list[Outcome] = []
         scores: dict[str, float] = {}
         for game in games:
-            outcome = self._play(source, game, self.problem.settings)
+            outcome = self._play(source, game, self.problem.settings, self.limits)
             outcomes.append(outcome)
             if outcome.status != "ok":
                 break
@@ -134,7 +134,17 @@ class Evaluator:
         with ThreadPoolExecutor(self.sandbox.slots, thread_name_prefix="sweep") as pool:
             return list(pool.map(lambda text: self.evaluate(text, games, bar), sources))
 
-    def _play(self, source: str, game: str, settings: Mapping[str, Any]) -> Outcome:
+    def _brief(self) -> Limits:
+        """Of the smoke run: what a train game may take at most, however patient the evaluation is, so that a
+        program that never comes back is found out before its first long game."""
+        seconds, given = self.problem.seconds, self.limits
+        shorter = {
+            "wall_seconds": min(seconds, given.wall_seconds),
+            "cpu_seconds": min(seconds, given.cpu_seconds),
+        }
+        return given.model_copy(update=shorter)
+
+    def _play(self, source: str, game: str, settings: Mapping[str, Any], limits: Limits) -> Outcome:
         """One run in the sandbox, or what the journal says it gave.
 
         The order in which infosets and actions are shown depends on program and game alone, so that
@@ -151,7 +161,7 @@ class Evaluator:
             game=game,
             settings=dict(settings) | ({"repeat": self.repeat} if self.repeat else {}),
             seed=int(hashlib.sha256(order.encode()).hexdigest()[:8], 16),
-            limits=self.limits,
+            limits=limits,
         )
 
         def run() -> dict[str, Any]:

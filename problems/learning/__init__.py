@@ -6,6 +6,7 @@ from pathlib import Path
 
 from problems.brought import Brought, BroughtError, kept
 from problems.learning.check import check
+from problems.learning.export import EXPORT
 from problems.problem import Problem, Score
 
 _FOLDER = Path(__file__).parent
@@ -66,4 +67,5 @@ PROBLEM = Problem(
     check=check,
     score=score,
     bring=bring,
+    export=EXPORT,
 )

@@ -44,8 +44,9 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
         game: what ``pack`` gave.
         settings: ``seeds``, how many; ``first``, the first of them; ``repeat``, how many times their number
             to skip; ``judgements``, how often the rule is judged, at equal distances, the end included;
-            ``scale``, factor of the environment's number of iterations; ``race``, whether to stop a rule
-            that is surely worse than random play; ``device``.
+            ``scale``, factor of the environment's number of iterations, or ``iterations`` themselves;
+            ``race``, whether to stop a rule that is surely worse than random play; ``device``; ``trace``,
+            for who would follow a training step by step.
 
     Returns:
         Equally long series, one number per judgement, the last repeated where racing ended a run: ``steps``
@@ -53,7 +54,9 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
         interquartile means over seeds; ``low`` and ``high``, a 95 % bootstrap interval of the latter;
         ``seed_1`` .. ``seed_S``, each seed's; where it is exact, ``exploitability``, the mean over seeds.
         And ``planned``, one number: steps of a run to the end, all seeds together; ``spared``: those of
-        them that racing did not take.
+        them that racing did not take. With ``trace`` also ``rewards``: per iteration and agent the mean of a
+        batch; and ``gradients``: per iteration, epoch and agent the norms of the loss's gradients by logits,
+        values and central values.
 
     Raises:
         CandidateError: the candidate failed; ``artifact`` holds the series up to there.
@@ -82,7 +85,7 @@ class Training:
         first = settings.get("first", 0) + settings["seeds"] * settings.get("repeat", 0)
         self.seeds = list(range(first, first + settings["seeds"]))
         self.count, self.copies, self.steps = len(self.seeds), plan.copies, plan.steps
-        self.iterations = max(2, round(plan.iterations * settings["scale"]))
+        self.iterations = settings.get("iterations") or max(2, round(plan.iterations * settings["scale"]))
         self.environment = self._copy(plan.copies, 1)
         self.agents = self.environment.agents
         self.chance = np.random.default_rng([first, 2])
@@ -205,6 +208,16 @@ class Training:
                 self.candidate.call(BEGIN)
             self.candidate.call(LEARN)
             self._descend(outputs)
+            if self.settings.get("trace"):
+                self._trace(epoch)
+
+    def _trace(self, epoch: int) -> None:
+        for i in range(len(self.agents)):
+            if epoch == 0:
+                self.series.setdefault("rewards", []).append(float(self.shared[f"{i}.rewards"].mean()))
+            for name in ("logits", *CRITICS):
+                norm = float(np.linalg.norm(self.shared[f"{i}.d_{name}"]))
+                self.series.setdefault("gradients", []).append(norm)
 
     def _put_values(self, name: str, values: list[torch.Tensor]) -> None:
         """The critics' values of a batch's steps and of what followed them."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from problems.brought import Brought
 from problems.metasolver.check import check
+from problems.metasolver.export import EXPORT
 from problems.metasolver.score import CHECKPOINTS, score
 from problems.problem import Problem
 
@@ -48,4 +49,5 @@ PROBLEM = Problem(
     check=check,
     score=score,
     bring=bring,
+    export=EXPORT,
 )

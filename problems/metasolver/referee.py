@@ -11,6 +11,7 @@ from problems.games.psro import Population
 from problems.games.tables import from_bytes
 from problems.problem import CandidateError
 
+METHODS = ("train", "evaluate")
 TRAIN, EVALUATE = 0, 1
 """Operations of the candidate."""
 MOST_PAYOFFS = 16_000_000
@@ -40,11 +41,13 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
         game: what ``compile.pack`` gave.
         settings: ``checkpoints``, ascending epochs in which the rule's evaluation mixtures are judged; the
             last one that ``MOST_PAYOFFS`` allows ends the run; ``seed``, which shuffles infosets and actions
-            (0 leaves them in the order of discovery).
+            (0 leaves them in the order of discovery); ``trace``, for who would follow a run step by step.
 
     Returns:
         Equally long series, one number per checkpoint: ``epochs``; ``exploitability`` of the evaluation
-        mixtures (NashConv / players); and ``value_1`` .. ``value_N``, each player's expected payoff.
+        mixtures (NashConv / players); and ``value_1`` .. ``value_N``, each player's expected payoff. With
+        ``trace`` also ``payoffs``, the last meta-game's, and the mixtures ``train`` and ``evaluate`` of all
+        epochs, one after another.
 
     Raises:
         CandidateError: the candidate failed; ``artifact`` holds the series up to there.
@@ -52,16 +55,19 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     arranged = arrange(from_bytes(game), settings["seed"] or None)
     limit = largest_population(arranged.players)
     checkpoints = [epoch for epoch in settings["checkpoints"] if epoch <= limit]
-    return play(candidate, Population(arranged, checkpoints[-1]), checkpoints)
+    population = Population(arranged, checkpoints[-1])
+    return play(candidate, population, checkpoints, settings.get("trace", False))
 
 
-def play(candidate: Candidate, population: Population, checkpoints: list[int]) -> dict[str, list[float]]:
+def play(
+    candidate: Candidate, population: Population, checkpoints: list[int], trace: bool = False
+) -> dict[str, list[float]]:
     """The same with a population of one's own, as large as the last checkpoint."""
     players = population.players
     names = ["epochs", "exploitability", *(f"value_{player + 1}" for player in range(players))]
     series: dict[str, list[float]] = {name: [] for name in names}
     try:
-        table = _Table(candidate, population)
+        table = _Table(candidate, population, trace)
         for epoch in range(1, checkpoints[-1] + 1):
             table.show()
             if epoch in checkpoints:
@@ -71,6 +77,8 @@ def play(candidate: Candidate, population: Population, checkpoints: list[int]) -
                     series[name].append(number)
             if epoch < checkpoints[-1]:
                 population.grow(table.mixture(TRAIN))
+        if table.own is not None:
+            series |= {"payoffs": table.own.ravel().tolist(), **table.played}
     except CandidateError as error:
         error.artifact = series
         raise
@@ -86,9 +94,10 @@ def largest_population(players: int) -> int:
 
 
 class _Table:
-    """The population, and what the candidate sees of it."""
+    """The population, and what the candidate sees of it; with ``trace``, a copy of both that it cannot write
+    to."""
 
-    def __init__(self, candidate: Candidate, population: Population) -> None:
+    def __init__(self, candidate: Candidate, population: Population, trace: bool) -> None:
         self.candidate, self.population = candidate, population
         players, capacity = population.players, population.capacity
         shared = candidate.open(
@@ -100,10 +109,14 @@ class _Table:
             ],
         )
         self.payoffs, self.mixtures, self.size = shared["payoffs"], shared["mixtures"], shared["size"]
+        self.own = np.zeros_like(self.payoffs) if trace else None
+        self.played: dict[str, list[float]] = {name: [] for name in METHODS}
 
     def show(self) -> None:
         """The payoffs of the newest strategies, written once and never read back."""
         self.population.fill(self.payoffs)
+        if self.own is not None:
+            self.population.fill(self.own)
         self.size[0] = self.population.size
 
     def mixture(self, operation: int) -> np.ndarray:
@@ -114,9 +127,12 @@ class _Table:
         if not (
             np.isfinite(weights).all() and (weights >= 0.0).all() and (abs(total - 1.0) <= TOLERANCE).all()
         ):
-            raise CandidateError("invalid", _fault(("train", "evaluate")[operation], weights))
+            raise CandidateError("invalid", _fault(METHODS[operation], weights))
         rounded = abs(total - 1.0) < ROUNDING  # left alone, for exact ties hang on the last bit
-        return self.population.mixture(np.where(rounded, weights, weights / total))
+        weights = np.where(rounded, weights, weights / total)
+        if self.own is not None:
+            self.played[METHODS[operation]] += weights.ravel().tolist()
+        return self.population.mixture(weights)
 
 
 def _fault(method: str, weights: np.ndarray) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from problems.brought import Brought
 from problems.problem import Problem
 from problems.regret.check import check
-from problems.regret.export import export
+from problems.regret.export import EXPORT
 from problems.regret.score import checkpoints, score
 from problems.regret.trials import TRIALS
 from problems.regret.words import notation
@@ -73,6 +73,6 @@ PROBLEM = Problem(
     score=score,
     bring=bring,
     trials=TRIALS,
-    export=export,
+    export=EXPORT,
     notation=notation,
 )

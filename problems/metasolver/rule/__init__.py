@@ -50,13 +50,13 @@ class _Seat:
     """A rule, its meta-game, and the shared arrays."""
 
     def __init__(self, rule: Any, players: int, arrays: dict[str, np.ndarray]) -> None:
-        self.arrays, self.game = arrays, MetaGame(players)
+        self.arrays, self.game, self.size = arrays, MetaGame(players), 0
         self.rule = rule(self.game)
         self.asked = {name: parameters(getattr(self.rule, name), name) for name in ("train", "evaluate")}
 
     def answer(self, method: str) -> None:
         size = int(self.arrays["size"][0])
-        if size != self.game.sizes[0]:
+        if size != self.size:  # also in the first epoch, whose payoffs the rule has not seen
             self._grow(size)
         answer = getattr(self.rule, method)(*[size for _ in self.asked[method]])
         if isinstance(answer, list | tuple) and all(isinstance(part, torch.Tensor) for part in answer):
@@ -68,7 +68,7 @@ class _Seat:
 
     def _grow(self, size: int) -> None:
         """New strategies enter every attribute that has an entry per strategy with zero."""
-        before, players = self.game.sizes[0], self.game.players
+        before, players, self.size = self.game.sizes[0], self.game.players, size
         corner = (slice(size),) * players
         self.game.update([np.ascontiguousarray(tensor[corner]) for tensor in self.arrays["payoffs"]])
         for name, value in list(vars(self.rule).items()):
