@@ -57,7 +57,7 @@ class Foraging(ParallelEnv):
         self.time += 1
         over = dict.fromkeys(self.agents, self.time >= 8)
         tired = {name: self.strength.get(name, 1) <= 0 for name in self.agents}
-        made = self.seen(), rewards, tired, over, {name: {} for name in self.agents}
+        made: tuple[Any, ...] = self.seen(), rewards, tired, over, {name: {} for name in self.agents}
         self.agents = [name for name in self.agents if not tired[name] and not over[name]]
         return made
 
@@ -91,7 +91,7 @@ class Tracking(ParallelEnv):
             self.place[name] = self.place[name] + 0.3 * np.ravel(action)[:2]
         rewards = {name: -float(np.abs(self.place[name] - self.goal).sum()) for name in self.agents}
         never, over = dict.fromkeys(self.agents, False), dict.fromkeys(self.agents, self.time >= 10)
-        made = self.seen(), rewards, never, over, {name: {} for name in self.agents}
+        made: tuple[Any, ...] = self.seen(), rewards, never, over, {name: {} for name in self.agents}
         if self.time >= 10:
             self.agents = []
         return made
