@@ -168,7 +168,6 @@ def test_a_learning_rule_gives_the_same_in_the_script(tmp_path, box):
     [
         ("metasolver", "rm_plus", "@ mixtures[other]", "@ mixtures[player]", "differs"),
         ("learning", "ippo", "float(decay) * going[t]", "float(decay)", "differs"),
-        ("learning", "mappo", "seed + 999", "seed + 998", "differs"),
         ("learning", "pg", "import argparse", "import problems", "imports problems"),
     ],
 )
