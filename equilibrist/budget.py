@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from agents.prices import Prices, price_of
 from equilibrist.config import Config
-from memory.journal import Journal
+from memory.events import Readable
 
 End = Literal["done", "time", "budget", "interrupted", "paused", "model lost", "failed"]
 REPLY = 8192
@@ -67,7 +67,7 @@ class Spent:
         return f"{dollars}{unpriced}, {self.tokens:,} tokens, {self.replies:,} replies{gpu}"
 
 
-def spent_by(journal: Journal) -> dict[tuple[str, str], Spent]:
+def spent_by(journal: Readable) -> dict[tuple[str, str], Spent]:
     """What was spent so far, by role and model."""
     shares: dict[tuple[str, str], Spent] = {}
     for event in journal.events("reply"):

@@ -46,6 +46,7 @@ from equilibrist.options import (
     known_executor,
     roles,
 )
+from equilibrist.terminal import reading_console
 
 app = typer.Typer(
     help="An autonomous research team that discovers learning rules for many agents, and proves them.",
@@ -207,7 +208,7 @@ def show(
     else:
         from equilibrist.show_experiment import show_experiment
 
-        show_experiment(Console(), home, session, experiment, as_json)
+        show_experiment(reading_console(), home, session, experiment, as_json)
 
 
 @app.command()

@@ -9,10 +9,9 @@ import typer
 from rich.console import Console
 
 from equilibrist.options import HOME, Home, Json, SessionName, emit
+from equilibrist.terminal import reading_console
 
 app = typer.Typer()
-WIDE = 140
-"""Columns of a table in a pipe."""
 
 
 @app.command()
@@ -84,10 +83,7 @@ def sessions(home: Home = HOME, as_json: Json = False) -> None:
     if as_json:
         emit(rows)
     elif rows:
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=max(console.width, WIDE))
-        console.print(session_table(rows))
+        reading_console().print(session_table(rows))
     else:
         Console().print("No session yet. Start one with: equilibrist run regret")
 
@@ -114,13 +110,20 @@ def transcript(
 
     from equilibrist.errors import Usage
     from equilibrist.home import find_session
+    from equilibrist.reading.lines import Lines
     from equilibrist.transcript import Filter
     from equilibrist.transcript import transcript as read
-    from memory.journal import Journal
 
     try:
         pattern = re.compile(grep, re.IGNORECASE) if grep else None
     except re.error as error:
         raise Usage(f"'{grep}' is no regular expression: {error}.") from error
-    journal = Journal.view(find_session(home, session))
-    read(Console(), journal, Filter(agent, experiment, pattern), full, follow, as_json, last)
+    read(
+        Console(),
+        Lines(find_session(home, session)),
+        Filter(agent, experiment, pattern),
+        full,
+        follow,
+        as_json,
+        last,
+    )

@@ -15,6 +15,7 @@ from rich.console import Console
 from equilibrist.errors import Failed, Usage
 from equilibrist.home import open_home
 from equilibrist.options import HOME, Embeddings, Home, Json, MemoryUrl, emit
+from equilibrist.terminal import paged
 from memory.records import LessonKind, LessonStatus
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def query(
     from agents.librarian import answer as write
     from agents.models import GENETIC, open_model
     from equilibrist.lessons import answer, answer_json
+    from equilibrist.reading.laboratory import Laboratory
 
     if not question.strip():
         raise Usage("The question is empty. Ask e.g. 'does discounting help in Leduc?'.")
@@ -98,9 +100,9 @@ def query(
         except ModelError as error:
             raise Failed(str(error)) from None
     if as_json:
-        emit(answer_json(home, question, found, written))
+        emit(answer_json(Laboratory(home), question, found, written))
     else:
-        answer(Console(highlight=False), home, found, known, written)
+        answer(Console(highlight=False), Laboratory(home), found, known, written)
 
 
 @app.command("list")
@@ -124,28 +126,29 @@ def list_lessons(
     if as_json:
         emit([lesson.model_dump(mode="json") for lesson in chosen])
         return
-    console = Console(highlight=False)
-    for lesson in chosen:
-        console.print(line(lesson), soft_wrap=True)
-    if not chosen:
-        console.print("No such lesson. A session writes lessons: equilibrist run regret")
+    with paged(Console(highlight=False)) as console:
+        for lesson in chosen:
+            console.print(line(lesson), soft_wrap=True)
+        if not chosen:
+            console.print("No such lesson. A session writes lessons: equilibrist run regret")
 
 
 @app.command()
 def show(lesson: LessonId, home: Home = HOME, as_json: Json = False) -> None:
     """One lesson with all of its evidence and what happened to it, and why."""
     from equilibrist.lessons import evidence, history, history_json, page
+    from equilibrist.reading.laboratory import Laboratory
 
     with library(home) as shelf:
         known = shelf.lessons()
         chosen = known[_full_id(known, lesson)]
         events = shelf.history(chosen.id)
     if as_json:
-        more = {"evidence": evidence(home, chosen), "history": history_json(events)}
+        more = {"evidence": evidence(Laboratory(home), chosen), "history": history_json(events)}
         emit({**chosen.model_dump(mode="json"), **more})
     else:
         console = Console(highlight=False)
-        page(console, home, chosen, known)
+        page(console, Laboratory(home), chosen, known)
         history(console, events)
 
 
@@ -195,14 +198,15 @@ def export(
 ) -> None:
     """Write every lesson as one line of JSON."""
     with library(home) as shelf:
-        text = "".join(f"{row}\n" for row in shelf.export())
-    if file is None:
-        sys.stdout.write(text)
-        return
-    try:
-        file.write_text(text)
-    except OSError as error:
-        raise Failed(f"{file} cannot be written: {error.strerror or error}.") from None
+        rows = (f"{row}\n" for row in shelf.export())
+        if file is None:
+            sys.stdout.writelines(rows)
+            return
+        try:
+            with file.open("w", encoding="utf-8") as out:
+                out.writelines(rows)
+        except OSError as error:
+            raise Failed(f"{file} cannot be written: {error.strerror or error}.") from None
 
 
 @app.command("import")

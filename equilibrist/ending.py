@@ -13,24 +13,27 @@ from rich.console import Console
 
 from equilibrist.errors import Interrupted
 from equilibrist.options import emit
-from equilibrist.terminal import paged
+from equilibrist.terminal import paged, reading_console
 
 
 def show_session(home: Path, session: str, all_of_it: bool, as_json: bool, paging: bool = False) -> None:
     """A session as ``equilibrist show`` prints it."""
     from equilibrist import show as view
     from equilibrist.home import find_session
-    from memory.journal import Journal
+    from equilibrist.reading.lines import Lines
+    from memory.gathering import gather
+    from memory.lessons import fold
 
     folder = find_session(home, session)
-    journal = Journal.view(folder)
-    lessons = view.session_lessons(home, folder.name)
+    lines = Lines(folder)
+    lines.refresh()
+    known = fold(gather(home))
     if as_json:
-        emit(view.summary(journal, lessons))
+        emit(view.summary(lines, view.lessons_of(folder.name, known)))
     else:
-        console = Console()
-        with paged(console) if paging else nullcontext():
-            view.show(console, journal, lessons, all_of_it)
+        console = reading_console()
+        with paged(console) if paging else nullcontext(console) as shown:
+            view.show(shown, lines, known, all_of_it)
 
 
 def finish(ended: tuple[str, str], home: Path, as_json: bool) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
-from agents.librarian import Answer
-from equilibrist.home import SESSIONS
+from equilibrist.reading.laboratory import Laboratory
+from equilibrist.reading.text import short
 from equilibrist.render import figure, safe
-from memory.archive import Archive
-from memory.events import Event, JournalError
-from memory.journal import Journal
+from memory.events import Event
 from memory.ranking import Recalled
 from memory.records import Lesson
+
+if TYPE_CHECKING:  # it imports LangChain, which takes a second
+    from agents.librarian import Answer
 
 STATUS_STYLE = {"supported": "green", "contradicted": "red", "quarantined": "yellow", "retired": "dim"}
 SURE = {
@@ -32,22 +32,26 @@ def line(lesson: Lesson) -> Text:
     text = Text(f"{lesson.id} ", style="bold")
     text.append(f"{lesson.status} ", style=STATUS_STYLE[lesson.status])
     text.append(f"{lesson.kind} {_effect(lesson)}", style="cyan")
-    text.append(safe(lesson.text), style="default")
+    text.append(short(lesson.text), style="default")
     counts = f"  [{len(lesson.supported_by)} for, {len(lesson.contradicted_by)} against]"
     return text.append(counts, style="dim")
 
 
 def page(
-    console: Console, home: Path, lesson: Lesson, known: Mapping[str, Lesson] | None = None, indent: str = ""
+    console: Console,
+    laboratory: Laboratory,
+    lesson: Lesson,
+    known: Mapping[str, Lesson] | None = None,
+    indent: str = "",
 ) -> None:
     """A lesson with how sure we are, the experiments behind it, and the lessons that say the opposite or
     that it was drawn from."""
     console.print(Text(indent).append_text(line(lesson)), soft_wrap=True)
     if lesson.observation:
-        console.print(Text(f"{indent}   measured: {safe(lesson.observation)}"), soft_wrap=True)
+        console.print(Text(f"{indent}   measured: {short(lesson.observation)}"), soft_wrap=True)
     told = f"{SURE[lesson.status]} ({safe(lesson.reason)})" if lesson.reason else SURE[lesson.status]
     console.print(Text(f"{indent}   how sure: {told}", style="dim"), soft_wrap=True)
-    for row in evidence(home, lesson):
+    for row in evidence(laboratory, lesson):
         gain = "" if row["improvement"] is None else f", {row['improvement']:+.4f} on its parent"
         score = figure(row["score"]).strip()
         text = (
@@ -61,39 +65,27 @@ def page(
             console.print(Text(f"{indent}   {title}: ").append_text(shown), soft_wrap=True)
 
 
-def evidence(home: Path, lesson: Lesson) -> list[dict[str, Any]]:
+def evidence(laboratory: Laboratory, lesson: Lesson) -> list[dict[str, Any]]:
     """The experiments for and against a lesson, each with what it measured; none is left out when its
     session is gone."""
     rows = [("for", name) for name in lesson.supported_by] + [
         ("against", name) for name in lesson.contradicted_by
     ]
-    archives: dict[str, Archive | None] = {}
-    return [_evidence(home, side, name, archives) for side, name in rows]
+    return [_evidence(laboratory, side, name) for side, name in rows]
 
 
-def _evidence(home: Path, side: str, name: str, archives: dict[str, Archive | None]) -> dict[str, Any]:
+def _evidence(laboratory: Laboratory, side: str, name: str) -> dict[str, Any]:
     session, _, number = name.rpartition("/")
-    if session not in archives:
-        try:
-            archives[session] = Archive.of(Journal.view(home / SESSIONS / session))
-        except JournalError:
-            archives[session] = None
-    archive = archives[session]
-    experiment = archive.experiment(int(number)) if archive and number.isdigit() else None
-    row: dict[str, Any] = {
+    view = laboratory.session(session)
+    row = view.rows.get(int(number)) if view and number.isdecimal() else None
+    return {
         "side": side,
         "experiment": name,
         "open": f"equilibrist transcript {session} --experiment {number}",
-        "program_id": None,
-        "score": None,
-        "improvement": None,
+        "program_id": row.program_id or None if row else None,
+        "score": row.score if row else None,
+        "improvement": row.gain if row else None,
     }
-    if archive and experiment:
-        proposal = experiment.proposal
-        row["program_id"] = proposal.program_id if proposal else None
-        row["score"] = experiment.result.score
-        row["improvement"] = archive.improvement(experiment)
-    return row
 
 
 def history(console: Console, events: Sequence[Event]) -> None:
@@ -138,7 +130,7 @@ def overview(found: Sequence[Recalled]) -> str:
 
 def answer(
     console: Console,
-    home: Path,
+    laboratory: Laboratory,
     found: Sequence[Recalled],
     known: Mapping[str, Lesson],
     written: Answer | None,
@@ -160,7 +152,7 @@ def answer(
     console.print(overview(found), soft_wrap=True)
     for rank, item in enumerate(found, 1):
         console.print(Text(f"{rank}. ({item.score:.2f}: {safe(item.why)})", style="dim"))
-        page(console, home, item.lesson, known, "   ")
+        page(console, laboratory, item.lesson, known, "   ")
     where = next((name for item in found for name in item.lesson.supported_by if "/" in name), None)
     if where:
         session, _, number = where.rpartition("/")
@@ -168,7 +160,7 @@ def answer(
 
 
 def answer_json(
-    home: Path, question: str, found: Sequence[Recalled], written: Answer | None
+    laboratory: Laboratory, question: str, found: Sequence[Recalled], written: Answer | None
 ) -> dict[str, Any]:
     return {
         "question": question,
@@ -180,7 +172,7 @@ def answer_json(
                 "why": item.why,
                 **item.lesson.model_dump(mode="json"),
                 "how_sure": SURE[item.lesson.status],
-                "evidence": evidence(home, item.lesson),
+                "evidence": evidence(laboratory, item.lesson),
             }
             for item in found
         ],

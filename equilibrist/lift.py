@@ -8,10 +8,9 @@ import statistics
 from collections.abc import Sequence
 
 from rich.table import Table
-from scipy import stats
 
 from equilibrist.arms import SEARCH, arm, evaluations
-from equilibrist.render import figure
+from equilibrist.render import figure, safe
 from memory.archive import Archive
 from memory.records import Experiment
 from sandbox.job import Record
@@ -96,6 +95,8 @@ def over_sessions(archives: Sequence[Archive]) -> list[Lift]:
 def _over(name: str, values: Sequence[float]) -> Lift:
     mean, low, high = statistics.fmean(values), None, None
     if len(values) > 1:
+        from scipy import stats  # a second or more to import
+
         error = statistics.stdev(values) / math.sqrt(len(values))
         reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
         low, high = mean - reach, mean + reach
@@ -113,7 +114,7 @@ def table(found: Sequence[ArmRow]) -> Table:
         lift = "" if row.lift is None else f"{row.lift:+.4f}"
         interval = "" if row.low is None or row.high is None else f"{row.low:+.4f} to {row.high:+.4f}"
         counts = (str(row.experiments), str(row.evaluations))
-        made.add_row(row.arm, *counts, figure(row.best), figure(row.at_equal), lift, interval)
+        made.add_row(safe(row.arm), *counts, figure(row.best), figure(row.at_equal), lift, interval)
     return made
 
 

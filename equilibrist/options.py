@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,8 @@ HOME = default_home()
 Home = Annotated[Path, typer.Option("--home", help="Sessions, memory and caches (EQUILIBRIST_HOME).")]
 Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON on standard output.")]
 SessionName = Annotated[str, typer.Argument(help="A session's id, the start of it, or 'last'.")]
+
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 Evaluations = Annotated[
     int | None,
@@ -116,4 +119,16 @@ def roles(model: str | None, proposer: str | None, critic: str | None, analyst: 
 
 def emit(value: Any) -> None:
     """JSON on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(_visible(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
+
+
+def emit_line(value: Any, flush: bool = False) -> None:
+    """JSON on one line of standard output."""
+    sys.stdout.write(_visible(json.dumps(value, ensure_ascii=False)) + "\n")
+    if flush:
+        sys.stdout.flush()
+
+
+def _visible(text: str) -> str:
+    """The same JSON, with what a terminal would obey and what has no bytes in UTF-8 written as escapes."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -16,13 +16,15 @@ STATUS_STYLE = {
 }
 BLOCKS = "▁▂▃▄▅▆▇█"
 UNPRINTABLE = re.compile(
-    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 )
 
 
 def safe(text: str) -> str:
-    """``text`` without control characters, ANSI escapes and marks that reverse the direction of reading."""
-    return UNPRINTABLE.sub("", text)
+    """``text`` without control characters, ANSI escapes and marks that turn the direction of reading; halves
+    of surrogate pairs are question marks."""
+    return UNPRINTABLE.sub("", text).encode("utf-8", "replace").decode()
 
 
 def figure(score: float | None) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,15 +16,19 @@ from equilibrist import lift, troubles
 from equilibrist.budget import spent_by, total
 from equilibrist.lessons import line as lesson_line
 from equilibrist.racing import spared
+from equilibrist.reading.text import LINE, short
 from equilibrist.render import STATUS_STYLE, curve_of, figure, safe
 from memory.archive import Archive, Entry
+from memory.events import Readable
 from memory.files import is_held
-from memory.gathering import gather
-from memory.journal import Journal
-from memory.lessons import fold
-from memory.records import Lesson
+from memory.journal import read_session
+from memory.records import Experiment, Lesson
 
 ROWS = 12
+OPERATOR = 24
+"""Characters of what made a program."""
+WHY = 120
+"""Characters of why a program failed in a list of all experiments."""
 EDGE = 4
 """Lessons shown from either end."""
 
@@ -72,14 +75,14 @@ def program(console: Console, archive: Archive, entry: Entry) -> None:
         Text(f"\n{entry.name} {entry.program_id}  score {figure(entry.result.score).strip()}", style="bold")
     )
     if entry.hypothesis:
-        console.print(Text("Hypothesis: " + safe(entry.hypothesis)))
+        console.print(Text("Hypothesis: " + short(entry.hypothesis)))
     for game, series in entry.result.curves.items():
         name, final, line = curve_of(series)
         if line:
             console.print(Text(f"  {safe(game):<28}{line}  {name} {final}"))
     parent = archive.parent(entry.program_id)
     if parent is None:
-        console.print(Syntax(safe(entry.source), "python", word_wrap=True, background_color="default"))
+        console.print(Syntax(short(entry.source), "python", word_wrap=True, background_color="default"))
         return
     console.print(
         Text(f"Changed from its parent {parent.name} (score {figure(parent.result.score).strip()}):")
@@ -90,8 +93,8 @@ def program(console: Console, archive: Archive, entry: Entry) -> None:
 def diff(parent: Entry, child: Entry) -> str:
     """Unified diff of two programs, safe to print."""
     lines = difflib.unified_diff(
-        safe(parent.source).splitlines(),
-        safe(child.source).splitlines(),
+        short(parent.source).splitlines(),
+        short(child.source).splitlines(),
         parent.name,
         child.name,
         lineterm="",
@@ -106,40 +109,50 @@ def lineage(archive: Archive, entry: Entry) -> str:
     return "  ->  ".join(f"{safe(e.name)} {figure(e.result.score).strip()}" for e in line)
 
 
-def experiments(archive: Archive) -> Table:
-    """Every experiment in one row."""
-    table = Table("no", "program", "parent", "status", "made by", title="Experiments", title_justify="left")
-    table.add_column("score", justify="right")
-    table.add_column("gain", justify="right")
-    for experiment in archive.experiments:
-        proposal, result = experiment.proposal, experiment.result
-        gain = archive.improvement(experiment)
-        table.add_row(
-            str(experiment.number),
-            proposal.program_id if proposal else "-",
-            (proposal.parent_id if proposal else None) or "-",
-            Text(result.status, style=STATUS_STYLE[result.status]),
-            safe(proposal.operator) if proposal else "-",
-            figure(result.score),
+def experiments(archive: Archive) -> Iterator[Text]:
+    """Every experiment in one line, below a line of titles; made as they are printed."""
+    width = max((len(e.proposal.operator) for e in archive.experiments if e.proposal), default=0)
+    row = f"{{:>5}}  {{:12}}  {{:12}}  {{:13}}  {{:{min(width, OPERATOR)}}}  {{:>7}}  {{:>7}}  {{}}"
+    yield Text("\nExperiments", style="italic")
+    titles = ("no", "program", "parent", "status", "made by", "score", "gain", "why")
+    yield Text(row.format(*titles), style="bold")
+    for e in archive.experiments:
+        gain = archive.improvement(e)
+        line = row.format(
+            e.number,
+            e.proposal.program_id if e.proposal else "-",
+            (e.proposal.parent_id if e.proposal else None) or "-",
+            e.result.status,
+            safe(e.proposal.operator)[:OPERATOR] if e.proposal else "-",
+            figure(e.result.score),
             f"{gain:+.4f}" if gain is not None else "",
+            " ".join(safe(_why(e)[:WHY]).split()),
         )
-    return table
+        yield Text(line.rstrip(), style="" if e.result.status == "ok" else STATUS_STYLE[e.result.status])
+
+
+def _why(experiment: Experiment) -> str:
+    """Why it failed: the sandbox's message, else the critic's last word against it."""
+    if experiment.result.status == "ok":
+        return ""
+    against = [v.reasons for v in experiment.verdicts if v.decision != "approve"]
+    return experiment.result.message or (against[-1] if against else "")
 
 
 def show(
-    console: Console, journal: Journal, lessons: Sequence[Lesson], all_experiments: bool = False
+    console: Console, journal: Readable, known: Mapping[str, Lesson], all_experiments: bool = False
 ) -> None:
-    """The whole picture of one session."""
+    """The whole picture of one session. ``known``: every lesson of the home by id."""
     archive = Archive.of(journal)
     session = journal.folder.name
-    config = journal.session.get("config", {})
+    config = read_session(journal.folder).get("config", {})
     console.print(Text(f"Session {session}", style="bold"), Text(_settings(config), style="dim"))
     console.print(Text(f"{counts(archive)}; {state(journal)}"))
     shares = spent_by(journal)
     if total(shares).tokens:
         console.print(Text(f"Spent {total(shares)}"))
         for (role, model), part in shares.items():
-            console.print(Text(f"  {role} {safe(model)}: {part}", style="dim"))
+            console.print(Text(f"  {safe(role)} {short(model, LINE)}: {part}", style="dim"))
     if wrong := troubles.counts(journal):
         told = ", ".join(f"{count} {safe(name)}" for name, count in wrong.items())
         console.print(Text(f"Went wrong: {told}", style="dim"))
@@ -148,12 +161,24 @@ def show(
     if best is not None:
         program(console, archive, best)
         console.print(Text("Lineage: " + lineage(archive, best)))
+        _led(console, archive.experiment(best.number or 0), known)
     if all_experiments:
-        console.print(experiments(archive))
-    if lessons:
+        for line in experiments(archive):
+            console.print(line, soft_wrap=True)
+    if lessons := lessons_of(session, known):
         _learnt(console, lessons, all_experiments)
     for line in next_steps(session, str(config.get("problem", "")), best):
         console.print(Text(line, style="dim"))
+
+
+def _led(console: Console, experiment: Experiment | None, known: Mapping[str, Lesson]) -> None:
+    """The lessons that the author of the best program was shown."""
+    if experiment is None or experiment.proposal is None:
+        return
+    shown = [lesson["id"] for lesson in experiment.brief.get("lessons") or ()]
+    for name in dict.fromkeys([*shown, *experiment.proposal.lesson_ids]):
+        lesson = lesson_line(known[name]) if name in known else Text(name)
+        console.print(Text("Its author was shown ").append_text(lesson), soft_wrap=True)
 
 
 def _learnt(console: Console, lessons: Sequence[Lesson], every: bool) -> None:
@@ -177,13 +202,14 @@ def next_steps(session: str, problem: str, best: Entry | None) -> Iterable[str]:
     yield "\nTo look further:"
     yield f"  equilibrist show {session} --all                 every experiment and lesson"
     if best is not None:
-        yield f"  equilibrist transcript {session} --experiment {best.number}   how the best one came about"
+        yield f"  equilibrist show {session} --experiment {best.number}         how the best one came about"
+        yield f"  equilibrist transcript {session} --experiment {best.number}   what was said about it"
         yield f"  equilibrist evaluate {problem} {session}/{best.program_id}   judge it again"
         yield f"  equilibrist finalists {session}         which of the best is no luck?"
     yield '  equilibrist memory query "what helped?"          what was learnt, with its evidence'
 
 
-def cost(journal: Journal) -> dict[str, Any]:
+def cost(journal: Readable) -> dict[str, Any]:
     """What the replies took, in all and by role and model."""
     shares = spent_by(journal)
     return {
@@ -193,7 +219,7 @@ def cost(journal: Journal) -> dict[str, Any]:
     }
 
 
-def state(journal: Journal) -> str:
+def state(journal: Readable) -> str:
     """How the session stands: ``done``, ``interrupted``, ``running`` ..."""
     marks = list(journal.events("started", "ended"))
     if not marks:
@@ -203,19 +229,19 @@ def state(journal: Journal) -> str:
     return "running" if is_held(journal.folder / "lock") else "stopped without a word: resume it"
 
 
-def session_lessons(home: Path, session: str) -> list[Lesson]:
+def lessons_of(session: str, known: Mapping[str, Lesson]) -> list[Lesson]:
     """The lessons that a session added, from what helped most to what hurt most, as memory has them now."""
-    lessons = [lesson for lesson in fold(gather(home)).values() if lesson.session == session]
-    return sorted(lessons, key=lambda lesson: -(lesson.effect or 0.0))
+    own = [lesson for lesson in known.values() if lesson.session == session]
+    return sorted(own, key=lambda lesson: -(lesson.effect or 0.0))
 
 
-def summary(journal: Journal, lessons: Sequence[Lesson]) -> dict[str, Any]:
+def summary(journal: Readable, lessons: Sequence[Lesson]) -> dict[str, Any]:
     """The session as JSON."""
     archive = Archive.of(journal)
     return {
         "session": journal.folder.name,
         "state": state(journal),
-        **journal.session,
+        **read_session(journal.folder),
         "cost": cost(journal),
         "racing": asdict(steps) if (steps := spared(archive)) else None,
         "leaderboard": [_row(entry) for entry in archive.leaderboard],
@@ -255,4 +281,4 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 def _settings(config: dict[str, Any]) -> str:
     names = ("problem", "seed", "proposer", "sandbox", "experiments")
-    return "  ".join(f"{name} {config[name]}" for name in names if name in config)
+    return "  ".join(f"{name} {safe(str(config[name]))}" for name in names if name in config)

@@ -17,9 +17,9 @@ from equilibrist.home import find_session
 from equilibrist.lessons import line as lesson_line
 from equilibrist.options import emit
 from equilibrist.reading.laboratory import Laboratory
-from equilibrist.reading.text import clean, short
+from equilibrist.reading.text import short
 from equilibrist.reading.view import Row, SessionView
-from equilibrist.render import STATUS_STYLE, figure, log10, sparkline
+from equilibrist.render import STATUS_STYLE, figure, log10, safe, sparkline
 from equilibrist.terminal import paged
 from memory.records import Experiment
 
@@ -35,9 +35,9 @@ def show_experiment(console: Console, home: Path, session: str, number: int, as_
     if as_json:
         emit(record.model_dump(mode="json"))
         return
-    with paged(console):
+    with paged(console) as shown:
         for part in _parts(known, view, record, view.rows[number]):
-            console.print(part, soft_wrap=not isinstance(part, Table))
+            shown.print(part, soft_wrap=not isinstance(part, Table))
 
 
 def _parts(known: Laboratory, view: SessionView, record: Experiment, row: Row) -> Iterator[RenderableType]:
@@ -46,7 +46,7 @@ def _parts(known: Laboratory, view: SessionView, record: Experiment, row: Row) -
         (row.status, STATUS_STYLE.get(record.result.status, "")),
         f"  score {figure(row.score).strip()}",
         "" if row.gain is None else f"  gain {row.gain:+.4f}",
-        (f"  {clean(row.operator)} {row.program_id}", "dim"),
+        (f"  {safe(row.operator)} {row.program_id}", "dim"),
     )
     if row.message:
         yield Text(short(row.message, 2000), style="red")
@@ -99,7 +99,7 @@ def _games(record: Experiment, parent: Row | None) -> Table:
         line = sparkline([log10(v) if math.isfinite(v) else v for v in curve])
         gain = "" if old is None else f"{score - old:+.4f}"
         last = f" {curve[-1]:.3g}" if curve else ""
-        table.add_row(clean(game), figure(score), figure(old), gain, line + last)
+        table.add_row(safe(game), figure(score), figure(old), gain, line + last)
     return table
 
 

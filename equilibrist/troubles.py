@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from equilibrist.render import safe
-from memory.journal import Journal
+from memory.events import Readable
 
 SHORT = 600
 """Characters of a model's own words."""
@@ -33,7 +33,7 @@ def troubles(reply: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def counts(journal: Journal) -> dict[str, int]:
+def counts(journal: Readable) -> dict[str, int]:
     """How often what went wrong, most frequent first."""
     tally: Counter[str] = Counter()
     for event in journal.events("reply"):

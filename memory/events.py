@@ -6,9 +6,11 @@ import json
 import os
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 _SUM = re.compile(rb',"sum":"([0-9a-f]{8})"\}$')
 _SECRET = (b"KEY", b"TOKEN", b"SECRET", b"PASSWORD")
@@ -28,6 +30,15 @@ class Event:
     kind: str
     key: str | None
     data: dict[str, Any]
+
+
+class Readable(Protocol):
+    """What events are read from: a journal, or its lines as far as they are whole."""
+
+    folder: Path
+
+    def events(self, *kinds: str) -> Iterator[Event]:
+        """Those of these kinds, in order."""
 
 
 def encode(n: int, kind: str, key: str | None, data: dict[str, Any], time: str = "") -> bytes:

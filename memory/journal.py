@@ -19,7 +19,6 @@ import math
 import os
 import threading
 import time
-from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from typing import Any, Self
 
 from memory.events import Event, JournalError, decode, encode, header, redact, whole
 from memory.files import append_whole, hold_lock, write_atomically
+from memory.heads import Place, heads
 from memory.records import program_id
 
 PAID = frozenset({"reply", "outcome", "result", "baseline", "experiment"})
@@ -35,9 +35,6 @@ PAID = frozenset({"reply", "outcome", "result", "baseline", "experiment"})
 STAKE = 0.5
 """Seconds of evaluation that may wait for the next fsync: a power cut, not a kill, would have them run again.
 Nothing else waits."""
-
-_Place = tuple[int, int]
-"""Offset and length in bytes of a line in the file, newline excluded."""
 
 
 class Journal:
@@ -58,8 +55,8 @@ class Journal:
         """Seconds that were spent on what is not on the disk yet."""
         self._settled = True
         """Whether all that was appended is indexed."""
-        self._keys: dict[tuple[str, str], _Place] = {}
-        self._kinds: dict[str, list[_Place]] = {}
+        self._keys: dict[tuple[str, str], Place] = {}
+        self._kinds: dict[str, list[Place]] = {}
         self._guard = threading.RLock()
         self._computing: dict[tuple[str, str], tuple[threading.Lock, list[None]]] = {}
 
@@ -103,7 +100,8 @@ class Journal:
 
     @classmethod
     def view(cls, folder: Path) -> Journal:
-        """A reader, beside a live writer or without one. A line still being written is not seen."""
+        """A reader, beside a live writer or without one. A line still being written is not seen, and a
+        damaged one raises JournalError when it is read."""
         _exists(folder)
         with _told(folder):
             journal = cls(folder, os.open(folder / "journal.jsonl", os.O_RDONLY), None)
@@ -180,39 +178,23 @@ class Journal:
 
     def events(self, *kinds: str) -> Iterator[Event]:
         """Events of these kinds, or all, in order, as of now."""
-        return self._events(kinds, 0)
-
-    def _events(self, kinds: Sequence[str], start: int) -> Iterator[Event]:
-        """``start``: byte of the file to begin at."""
         with self._guard:
             known = [self._kinds.get(kind, []) for kind in kinds or tuple(self._kinds)]
-            places = sorted(place for of_kind in known for place in of_kind[bisect(of_kind, (start, 0)) :])
+            places = sorted(place for of_kind in known for place in of_kind)
         return map(self._read, places)
 
     def __len__(self) -> int:
         return self._last
 
-    def follow(self, after: int = 0, until: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Events past number ``after`` as they come, also from another process, until ``until()``."""
-        start = 0
-        while True:
-            done = until()
-            self.refresh()
-            new, start = self._events((), start), self._size
-            yield from (event for event in new if event.n > after)
-            if done:
-                return
-            time.sleep(0.2)
-
     def refresh(self) -> None:
-        """Take in what another process has written since."""
+        """Take in what another process has written since. Only heads are looked at: a line's sum is checked
+        when it is read."""
         with self._guard:
-            size = os.fstat(self._file).st_size
-            block = os.pread(self._file, size - self._size, self._size) if size > self._size else b""
-            for line in block.split(b"\n")[:-1]:
-                if (head := header(line)) is None:
-                    raise self._damage(self._size)
-                self._learn(head, len(line))
+            for (offset, length), head in heads(self._file, self._size):
+                if head is None:
+                    raise self._damage(offset)
+                n, _, kind, key, _ = head.groups()
+                self._learn({"n": int(n), "kind": kind.decode(), "key": json.loads(key)}, length)
 
     def save_program(self, source: str) -> str:
         """Keep a source; returns its id."""
@@ -280,7 +262,7 @@ class Journal:
             self._keys.setdefault((head["kind"], head["key"]), place)
         self._last, self._size = head["n"], self._size + length + 1
 
-    def _read(self, place: _Place) -> Event:
+    def _read(self, place: Place) -> Event:
         line = os.pread(self._file, place[1], place[0])
         if header(line) is None:
             raise self._damage(place[0])

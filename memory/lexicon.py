@@ -2,21 +2,28 @@
 
 A sentence embedder knows that "clip" and "floor" are near in general, not that in this field they are one
 thing. A word that begins like one of a family brings the family's name along, so that a question in other
-words than the lesson's still shares words with it.
+words than the lesson's still shares words with it. A word of another language is replaced by its families,
+for few lessons would have it.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
+
+from memory.languages import COMMON, PHRASES, ROOTS
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+\+?")
 """Chinese and Japanese are written without spaces: there a character counts as a word."""
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_KANA = re.compile("[\u3040-\u309f]")
+"""What Japanese joins its words with."""
 _PART = re.compile(r"[^\W\d_]{3,}")
 _COMMON = frozenset(
     "a an and are as at be by can do does for from has have how i if in is it its of on or our should than "
-    "that the then there this to was we what when where which why will with s t "
-    "el la los las de del un una en y que le les des et du est il der die das und ist ein eine".split()
+    "that the then there this to was we what when where which why will with s t".split()
 )
 _FAMILIES = {
     name: tuple(roots.split())
@@ -24,26 +31,26 @@ _FAMILIES = {
         "floor": "floor clip clamp truncat nonnegat negativ threshold zero",
         "discount": "discount decay forget fade downweigh",
         "early": "early earli old past initial first",
-        "average": "averag mean iterate mittel durchschnitt promedi moyenn",
-        "weigh": "weigh weight quadrati linear gewicht",
-        "optimism": "optimis predict anticipat lookahead extrapolat",
-        "turn": "alternat turn simultan sequential gleichzeit abwechsel",
+        "average": "averag mean iterate",
+        "weigh": "weigh weight quadrati linear",
+        "predict": "optimis predict anticipat lookahead extrapolat",
+        "alternate": "alternat turn simultan sequential",
         "softmax": "softmax exponential hedge entrop boltzmann multiplicativ",
-        "restart": "restart reset reinitial reinici neustart discard",
+        "restart": "restart reset reinitial discard",
         "overflow": "nan overflow inf infinit numerical nonfinite",
         "cost": "cost expensiv comput runtime slowest bottleneck seconds",
-        "cross": "cross combin recombin parent child hybrid merge",
-        "noise": "noise noisy random perturb stochastic dirichlet jitter rausch ruido bruit",
+        "combine": "cross combin recombin parent child hybrid merge",
+        "noise": "noise noisy random perturb stochastic dirichlet jitter",
         "scale": "scale rescal invarian unit normalis normaliz magnitude",
         "power": "square root sqrt exponent power",
-        "unstable": "diverg unstable instab oscillat explod blow chaotic",
+        "diverge": "diverg unstable instab oscillat explod blow chaotic",
         "fast": "fast speed accelerat quick sooner",
         "harm": "hurt harm slow wors degrad lower lost lose loss drop fail",
         "help": "help improv better rais gain benefi useful boost",
         "diverse": "divers cover widen explor variety",
         "policy": "policy polici strateg",
         "reward": "reward payoff utilit",
-        "late": "late delay warm burn",
+        "delay": "late delay warm burn",
         "last": "last final",
         "transfer": "transfer carry generalis generaliz",
         "same": "same clone duplicat identical redundan",
@@ -55,32 +62,76 @@ _FAMILIES = {
         "simple": "simpl ablat remov delet prun",
     }.items()
 }
-_ROOTS: dict[str, list[tuple[str, str]]] = {}
-"""(root, family) by the root's first three letters."""
-for _name, _roots in _FAMILIES.items():
-    for _root in _roots:
-        _ROOTS.setdefault(_root[:3], []).append((_root, f"~{_name}"))
+
+
+def _by_beginning(families: dict[str, tuple[str, ...]]) -> dict[str, list[tuple[str, str]]]:
+    """(root, family) by the root's first three letters."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, roots in families.items():
+        for root in roots:
+            found.setdefault(root[:3], []).append((root, f"~{name}"))
+    return found
+
+
+_ROOTS = _by_beginning(_FAMILIES)
+_FOREIGN = _by_beginning({name: tuple(roots.split()) for name, roots in ROOTS.items()})
+_PHRASES: dict[str, set[str]] = {}
+for _name, _some in PHRASES.items():
+    for _phrase in _some.split():
+        _PHRASES.setdefault(_phrase, set()).add(f"~{_name}")
+_PHRASE = re.compile("|".join(sorted(_PHRASES, key=lambda phrase: -len(phrase))))
 
 
 def words(text: str) -> frozenset[str]:
     """Stems, parts of names (``liars_dice5``: liars, dice), and families, each marked with ``~``."""
-    found: set[str] = set()
-    for word in _WORD.findall(text.casefold()):
-        if word not in _COMMON:
+    text = _plain(text)
+    found = {family for phrase in set(_PHRASE.findall(text)) for family in _PHRASES[phrase]}
+    text = _KANA.sub(" ", _PHRASE.sub(" ", text))
+    for word in _WORD.findall(text):
+        if word not in _COMMON and word not in COMMON:
             found |= _of(word)
     return frozenset(found)
+
+
+def gloss(text: str) -> str:
+    """A text of another language in English, word by word, as far as the families go; empty for English."""
+    text = _plain(text)
+    told = _PHRASE.sub(lambda found: f" {_spoken(_PHRASES[found[0]])} ", text)
+    foreign, made = told != text, []
+    for word in _WORD.findall(_KANA.sub(" ", told)):
+        named = frozenset() if _named(_ROOTS, (word,)) else _named(_FOREIGN, (word,))
+        own = any(word.startswith(name[1:]) for name in named)
+        foreign |= not word.isascii() or (bool(named) and not own)
+        if named or (word not in COMMON and word.isascii()):
+            made.append(_spoken(named) if named else word)
+    return " ".join(made) if foreign else ""
+
+
+def _spoken(families: Iterable[str]) -> str:
+    return " ".join(name[1:] for name in sorted(families))
+
+
+def _plain(text: str) -> str:
+    """Without upper case and accents."""
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text.casefold())))
 
 
 @lru_cache(maxsize=50_000)
 def _of(word: str) -> frozenset[str]:
     parts = [part for part in _PART.findall(word) if part != word] if re.search(r"[\d_]", word) else []
-    stems = {_stem(word), *map(_stem, parts)}
-    families = (name for w in (word, *parts) for root, name in _ROOTS.get(w[:3], ()) if _begins(w, root))
-    return frozenset(stems.union(families))
+    families = _named(_ROOTS, (word, *parts))
+    if not families and (foreign := _named(_FOREIGN, (word,))):
+        return foreign
+    return families.union({_stem(word)}, map(_stem, parts), _named(_FOREIGN, parts))
+
+
+def _named(roots: dict[str, list[tuple[str, str]]], some: Iterable[str]) -> frozenset[str]:
+    """The families of words."""
+    return frozenset(family for w in some for root, family in roots.get(w[:3], ()) if _begins(w, root))
 
 
 def _begins(word: str, root: str) -> bool:
-    return word.startswith(root) if len(root) > 3 else word == root
+    return word.startswith(root) if len(root) > 3 and root[-1] != "$" else word == root.rstrip("$")
 
 
 def _stem(word: str) -> str:

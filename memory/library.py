@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -72,11 +73,16 @@ class Library:
         return fold(gather(self._home))
 
     def related(self, lessons: Iterable[Lesson]) -> dict[str, Lesson]:
-        """Those lessons by id and the ones that they refer to; reads the journals only if there are any."""
+        """Those lessons by id and the ones that they refer to. These are looked up in the index; the journals
+        are read, all of them, only where it lacks one, as it does retired ones."""
         found = {lesson.id: lesson for lesson in lessons}
         wanted = {name for x in found.values() for name in (*x.against, *x.sources)} - found.keys()
-        known = self.lessons() if wanted else {}
-        return found | {name: known[name] for name in wanted if name in known}
+        if wanted and self._index is not None:
+            with suppress(IndexDamaged):
+                found |= {lesson.id: lesson for lesson in self._index.named(sorted(wanted))}
+        missing = wanted - found.keys()
+        known = self.lessons() if missing else {}
+        return found | {name: known[name] for name in missing if name in known}
 
     def query(self, question: str, k: int = 8, only: Filter | None = None) -> list[Recalled]:
         """Lessons that answer a question, best first; none when memory knows nothing of it.
@@ -85,7 +91,7 @@ class Library:
         memory, which costs less than looking up names and filters in Chroma.
         """
         only = only or Filter()
-        vectors = self._embedder.embed(parts(question))
+        vectors = self._embedder.embed(parts(question, self._embedder.english))
         first, self._asked = not self._asked, True
         if only.status != "retired" and (self._url or first):
             index = self._opened()

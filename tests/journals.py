@@ -197,3 +197,49 @@ def many(folder: Path, count: int) -> None:
             lines.append(encode(n, kind, key, what))
     with path.open("ab") as file:
         file.write(b"".join(line + b"\n" for line in lines))
+
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31mred\x1b[0m\x1b]0;owned\x07\x9b2J "
+    "\u202egnp.exe\u2066 \"'></pre>\u061c\ud800 {{ 7*7 }} [bold]x[/bold] ${`$x`} ](javascript:alert(3)) | # `"
+)
+UNSEEN = ("\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\u061c")
+"""Marks of ``HOSTILE`` that must reach nobody's screen."""
+
+
+def hostile(home: Path, name="regret-001") -> None:
+    """A session in which every text that a program, a model or another laboratory may write is hostile, and
+    those that may be long are a megabyte."""
+    long = HOSTILE + "z" * 1_000_000
+    with new_session(home, name, proposer=HOSTILE) as journal:
+        journal.append("baseline", HOSTILE, **{**baseline("x", 1.5), "name": HOSTILE})
+        for kind, key, data in turn(1, HOSTILE, [(long, {HOSTILE: long, "source": long}, long)], long):
+            journal.append(kind, key, **(data | {"model": long} if kind == "reply" else data))
+        journal.append("unfinished", "u", experiment=1, role=HOSTILE, reason=long)
+        told = lesson_added(name, 1, LESSON, long)
+        journal.append("lesson_added", "1", **{**told, "observation": long, "games": [HOSTILE]})
+        journal.append(
+            "lesson_contradicted", "2", id=LESSON, evidence=told["evidence"], reason=long, by=LATER
+        )
+        for number, status in ((1, "ok"), (2, "error"), (3, "rejected")):
+            made = experiment(
+                number,
+                baseline("cfr_plus", 2.0)["program_id"],
+                2.2 if status == "ok" else None,
+                status,
+                text=f'"""{long}"""\n{number}',
+                hypothesis=long,
+                output=long,
+                message="" if status == "rejected" else long,
+                verdicts=[{"decision": "reject", "reasons": long, "by": "critic"}],
+                explanation=long,
+                shown=[LESSON],
+                taught=[LESSON] if status == "ok" else [],
+            )
+            made["proposal"]["operator"] = HOSTILE
+            made["brief"] |= {"author": HOSTILE, "reason": long, "arm": HOSTILE}
+            if status == "ok":
+                made["result"]["games"][HOSTILE] = 1.0
+                made["result"]["details"][HOSTILE] = 1.0
+                made["result"]["curves"][HOSTILE] = made["result"]["curves"]["kuhn3"]
+            journal.append("experiment", str(number), **made)

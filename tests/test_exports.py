@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from journals import LATER, LESSON, chain, new_session
+from journals import LATER, LESSON, chain, hostile, new_session
 from typer.testing import CliRunner
 
 from equilibrist.cli import app
@@ -183,3 +183,15 @@ def test_the_notebook_page_runs(home, monkeypatch):
     for block in blocks:
         exec(compile(block.split("```")[0], str(page), "exec"), space)
     assert blocks
+
+
+def test_hostile_text_is_data_for_other_tools(tmp_path):
+    """Whole, since these are no pages; in lines and strings that cannot be left."""
+    hostile(tmp_path)
+    home, path = tmp_path, tmp_path / "out"
+    for name in ("openai", "inspect"):
+        assert convert(home, name, "--out", str(path)).exit_code == 0
+        written = path.read_bytes()
+        assert not any(mark.encode() in written for mark in ("\x1b", "\x07"))
+        made = [json.loads(line) for line in written.decode().splitlines()]
+        assert "onerror=alert(2)" in json.dumps(made)

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from memory.journal import STAKE, Event, Journal, JournalError, scan
+from equilibrist.reading.lines import Lines
+from memory.journal import STAKE, Journal, JournalError, scan
 from memory.records import program_id
 
 ROOT = Path(__file__).parent.parent
@@ -261,21 +263,23 @@ def test_following_another_process(tmp_path: Path) -> None:
     Journal.create(tmp_path / "s", {}).close()
     process = start(APPEND, tmp_path / "s")
     try:
-        seen: list[Event] = []
-        with Journal.view(tmp_path / "s") as journal:
-            for event in journal.follow():
-                seen.append(event)
-                if len(seen) == 200:
-                    break
+        lines = Lines(tmp_path / "s")
+        seen = list(islice(lines.follow("note", "reply"), 200))
         assert [event.n for event in seen] == list(range(1, 201))
     finally:
         process.kill()
         process.communicate()
 
 
-def test_follow_ends_with_all_that_was_written(tmp_path: Path) -> None:
-    with Journal.view(filled(tmp_path / "s")) as journal:
-        assert [event.key for event in journal.follow(after=1, until=lambda: True)] == ["1", "2"]
+def test_a_view_checks_what_it_reads_alone(tmp_path: Path) -> None:
+    path = filled(tmp_path / "s") / "journal.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[1] = lines[1].replace(b"event 1", b"event 7")
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with Journal.view(path.parent) as journal:
+        assert journal.find("note", "2").n == 3
+        with pytest.raises(JournalError, match="line 2: damaged"):
+            list(journal.events())
 
 
 FULL = """

@@ -1,6 +1,6 @@
 """Precision of recall on labelled questions: paraphrases, other languages, long texts, near misses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -88,11 +88,52 @@ QUESTIONS = [
     ("liars_dice5 lost most", {"code_wrap"}),
 ]  # fmt: skip
 
+FOREIGN = [
+    ("Hilft es, altes Bedauern in Leduc zu vergessen?", {"chinese", "discount", "spanish"}),
+    ("Ist Abschneiden bei null überall nützlich?", {"floor"}),
+    ("Sollen die Spieler abwechselnd oder gleichzeitig aktualisieren?", {"alternate"}),
+    ("Warum entstehen ungültige Zahlen bei großen Schritten?", {"nan"}),
+    ("Schadet Rauschen in der Strategie?", {"noise"}),
+    ("Wie gewichtet man den Durchschnitt der Strategien?", {"average"}),
+    ("¿es mejor reiniciar el promedio a mitad de camino?", {"restart"}),
+    ("¿qué reglas divergen con inercia?", {"momentum"}),
+    ("¿qué parte del cálculo tarda más?", {"cost"}),
+    ("¿conviene cruzar dos reglas conocidas?", {"cross"}),
+    ("¿el softmax es más lento?", {"softmax"}),
+    ("que se passe-t-il avec des pas trop grands ?", {"nan"}),
+    ("faut-il tronquer les regrets négatifs à zéro ?", {"floor"}),
+    ("le bruit ralentit-il la convergence ?", {"noise"}),
+    ("mises à jour alternées ou simultanées ?", {"alternate"}),
+    ("prédire le prochain regret est-il utile ?", {"optimism"}),
+    ("conviene ricominciare la media a metà?", {"restart"}),
+    ("gli aggiornamenti alternati convergono più in fretta?", {"alternate"}),
+    ("pesi quadratici nella media", {"average"}),
+    ("descontar os arrependimentos antigos ajuda no leduc?", {"chinese", "discount", "spanish"}),
+    ("ruído na política atrasa a convergência?", {"noise"}),
+    ("动量会导致发散吗", {"momentum"}),
+    ("交替更新和同时更新哪个更快", {"alternate"}),
+    ("把负遗憾截断为零有帮助吗", {"floor"}),
+    ("噪声会影响收敛吗", {"noise"}),
+    ("平均策略应该怎样加权", {"average"}),
+    ("後悔値を割り引くと収束が速くなるか", {"chinese", "discount", "spanish"}),
+    ("交互更新は同時更新より速いか", {"alternate"}),
+    ("ノイズは収束を遅らせるか", {"noise"}),
+    ("помогает ли обрезать отрицательные сожаления до нуля?", {"floor"}),
+    ("поочередные обновления быстрее одновременных?", {"alternate"}),
+    ("шум в политике замедляет сходимость?", {"noise"}),
+    ("помогает ли дисконтирование ранних сожалений?", {"chinese", "discount", "spanish"}),
+]  # fmt: skip
+"""Written before the dictionary was; it has seen them since."""
+
 ELSEWHERE = [
     "a recipe for pancakes with maple syrup",
     "who won the football world cup?",
     "how do I cancel my subscription?",
     "weather in Lisbon in March",
+    "Rezept für Pfannkuchen mit Ahornsirup",
+    "¿quién ganó el mundial de fútbol?",
+    "明天天气怎么样",
+    "как отменить подписку?",
 ]
 
 
@@ -106,22 +147,29 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         yield opened
 
 
-def ranks(library: Library) -> dict[str, int]:
+def ranks(library: Library, questions: Sequence[tuple[str, set[str]]]) -> dict[str, int]:
     names = {text[:200]: name for name, text in LESSONS.items()}
     found = {}
-    for question, wanted in QUESTIONS:
+    for question, wanted in questions:
         order = [names[x.lesson.text[:200]] for x in library.query(question, 5)]
         found[question] = next((rank for rank, name in enumerate(order, 1) if name in wanted), 99)
     return found
 
 
 def test_the_right_lesson_comes_first(library: Library) -> None:
-    found = ranks(library)
+    found = ranks(library, QUESTIONS)
     first = sum(rank == 1 for rank in found.values()) / len(found)
     third = sum(rank <= 3 for rank in found.values()) / len(found)
     missed = {question: rank for question, rank in found.items() if rank > 1}
     assert first >= 0.8, missed
     assert third >= 0.93, missed
+
+
+def test_the_right_lesson_comes_first_in_eight_languages(library: Library) -> None:
+    found = ranks(library, FOREIGN)
+    missed = {question: rank for question, rank in found.items() if rank > 1}
+    assert sum(rank == 1 for rank in found.values()) / len(found) >= 0.7, missed
+    assert sum(rank <= 3 for rank in found.values()) / len(found) >= 0.85, missed
 
 
 def test_nothing_is_known_of_other_matters(library: Library) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 
-from journals import LESSON, chain, experiment, new_session
+from journals import UNSEEN, chain, experiment, hostile, new_session
 from typer.testing import CliRunner
 
 from equilibrist.cli import app
@@ -174,13 +174,15 @@ def test_a_session_without_a_result_has_a_report(tmp_path):
 
 
 def test_hostile_text_stays_text(tmp_path):
-    bad = "<script>alert(1)</script> | ![x](http://evil) ```\n# no\n\x1b[31m\u202e"
-    with new_session(tmp_path) as journal:
-        record = experiment(1, None, 3.0, hypothesis=bad, text=f"'''{bad}'''", taught=[LESSON])
-        journal.append("experiment", "1", **record)
-    html, plain, _ = write(tmp_path, tmp_path / "out")
-    assert "<script>" not in html
-    for mark in ("\x1b", "\u202e"):
+    hostile(tmp_path)
+    html, plain, figures = write(tmp_path, tmp_path / "out")
+    assert "<script>alert" not in html
+    assert 'href="javascript' not in html
+    assert "alert" not in "".join(re.findall(r"<script.*?</script>", html, re.DOTALL))
+    assert len(html) + len(plain) < 2_000_000
+    for mark in UNSEEN:
         assert mark not in html + plain
-    assert "> \\<script\\>" in plain
-    assert "````python" in plain
+    prose = re.sub(r"^(`{3,}).*?^\1$", "", plain, flags=re.DOTALL | re.MULTILINE)
+    for raw in ("<script>alert", " [bold]", " ](javascript", " | #"):
+        assert raw not in prose
+    assert "\\<script\\>" in prose

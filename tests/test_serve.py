@@ -2,20 +2,30 @@
 
 import re
 import time
+from urllib.parse import quote
 
 import pytest
-from journals import LATER, LESSON, chain, experiment, many, new_session
+from journals import (
+    HOSTILE,
+    LATER,
+    LESSON,
+    UNSEEN,
+    baseline,
+    chain,
+    experiment,
+    hostile,
+    lesson_added,
+    many,
+    new_session,
+)
 from starlette.testclient import TestClient
 
 from equilibrist.reading.laboratory import Laboratory
 from equilibrist.web.app import make_app
+from memory.embedder import MiniLM
 from memory.journal import Journal
 
 TOKEN = "a-token"
-HOSTILE = (
-    "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31mred\x1b[0m \u202egnp.exe\u2066 \"'></pre>"
-    "\u061c\ud800 {{ 7*7 }}"
-)
 
 
 def browser(home, **more):
@@ -135,6 +145,21 @@ def test_lessons_are_found_by_words_and_by_filters(client):
     assert "/sessions/regret-001/experiments/3" in page
 
 
+@pytest.mark.skipif(not MiniLM.installed(), reason="needs the sentence embedder")
+@pytest.mark.parametrize(
+    "question", ["should old regrets count less?", "hilft es, altes Bedauern abzuwerten?"]
+)
+def test_lessons_are_found_by_meaning(home, question):
+    with Journal.open(home / "sessions" / "regret-001") as journal:
+        told = lesson_added("regret-001", 4, "1e550e000003", "The unit of payoffs is without influence.")
+        journal.append("lesson_added", "4", **told)
+    client = browser(home)
+    client.headers["authorization"] = f"Bearer {TOKEN}"
+    html = client.get(f"/memory?q={quote(question)}").text
+    assert "Discounting helps in Leduc." in html
+    assert "unit of payoffs" not in html
+
+
 def test_two_programs_and_two_sessions_are_compared(home, client):
     with new_session(home, "regret-002", experiments=5):
         pass
@@ -170,43 +195,32 @@ def test_what_is_not_there_is_said(client):
 
 
 def test_hostile_text_stays_text(tmp_path):
-    with new_session(tmp_path) as journal:
-        record = experiment(
-            1,
-            None,
-            2.2,
-            text=f'"""{HOSTILE}"""\n' + "x" * 1_000_000,
-            hypothesis=HOSTILE,
-            output=HOSTILE + "y" * 2_000_000,
-            verdicts=[{"decision": "approve", "reasons": HOSTILE, "by": "critic"}],
-            explanation=HOSTILE,
-        )
-        journal.append(
-            "reply",
-            "r",
-            experiment=1,
-            role="<b>",
-            round=0,
-            text=HOSTILE,
-            model=HOSTILE,
-            tool_calls=[{"name": HOSTILE, "args": {HOSTILE: HOSTILE}}],
-            usage={},
-            usd=None,
-        )
-        journal.append("experiment", "1", **record)
+    hostile(tmp_path)
     client = browser(tmp_path)
     client.headers["authorization"] = f"Bearer {TOKEN}"
+    known = quote(baseline("x", 1.5)["program_id"])
     for path in (
         "/",
         "/sessions/regret-001",
-        "/sessions/regret-001/experiments/1",
+        "/sessions/regret-001/rows",
         "/sessions/regret-001/lineage",
+        "/sessions/regret-001/charts",
+        f"/sessions/regret-001/programs/{known}",
+        "/sessions/regret-001/experiments/1",
+        "/sessions/regret-001/experiments/1/curves",
+        "/sessions/regret-001/experiments/2",
+        "/sessions/regret-001/experiments/3",
+        "/memory",
+        f"/memory?q={quote(HOSTILE, errors='replace')}",
+        f"/memory/{LESSON}",
         "/compare?a=regret-001/1&b=regret-001/cfr",
+        "/compare?a=regret-001&b=regret-001",
+        f"/compare?a={quote(HOSTILE, errors='replace')}",
     ):
         answer = client.get(path)
         assert answer.status_code == 200, path
         assert len(answer.content) < 1_000_000, path
-        for bad in ("<script>alert", "<img src=x", "\x1b", "\u202e", "\u2066", "\u061c", "<b>"):
+        for bad in ("<script>alert", "<img src=x", *UNSEEN, 'href="javascript'):
             assert bad not in answer.text, (path, bad)
     assert "&lt;script&gt;" in client.get("/sessions/regret-001/experiments/1").text
 

@@ -484,7 +484,7 @@ def test_recall_and_query_among_thousands(tmp_path: Path) -> None:
     """Vectors at random in place of an embedder's: what is timed is the search."""
 
     class Random:
-        name, note = "random", ""
+        name, english, note = "random", False, ""
 
         def embed(self, texts: Sequence[str]) -> np.ndarray:
             rows = [np.random.default_rng(zlib.crc32(text.encode())).standard_normal(384) for text in texts]

@@ -9,14 +9,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from journals import LESSON, chain, experiment, new_session, turn
+from journals import LESSON, UNSEEN, chain, hostile, many, new_session
 from rich.console import Console
 from typer.testing import CliRunner
 
 from equilibrist.cli import app
+from equilibrist.reading.lines import Lines
 from equilibrist.transcript import Filter, transcript
 from memory.events import Event
-from memory.journal import Journal
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,32 +72,37 @@ def test_transcripts_are_chosen_by_agent_experiment_and_words(home):
 
 
 def test_hostile_text_reaches_no_terminal(tmp_path):
-    bad = "\x1b]0;owned\x07\x1b[2J\u202eevil\u2066\ud800[bold]x[/bold]" + "z" * 1_000_000
-    with new_session(tmp_path) as journal:
-        for kind, key, data in turn(1, "proposer", [(bad[:40], {"source": bad}, bad)], bad):
-            journal.append(kind, key, **data)
-        journal.append("experiment", "1", **experiment(1, None, 2.2, hypothesis=bad, message=bad, output=bad))
+    hostile(tmp_path)
     for words in (
         ["sessions"],
+        ["sessions", "--json"],
+        ["show", "regret-001"],
+        ["show", "regret-001", "--all"],
+        ["show", "regret-001", "--json"],
         ["show", "regret-001", "--experiment", "1"],
+        ["show", "regret-001", "--experiment", "2", "--json"],
         ["transcript", "regret-001", "--full"],
-        ["transcript", "regret-001", "--grep", "evil"],
+        ["transcript", "regret-001", "--json"],
+        ["transcript", "regret-001", "--grep", "gnp"],
+        ["memory", "list"],
+        ["memory", "list", "--json"],
+        ["memory", "show", LESSON],
     ):
         made = run(tmp_path, *words)
-        assert made.exit_code == 0, made.exception
-        assert len(made.stdout) < 100_000
-        for mark in ("\x1b", "\x07", "\u202e", "\u2066"):
-            assert mark not in made.stdout
+        assert made.exit_code == 0, (words, made.exception)
+        assert "--json" in words or len(made.stdout) < 150_000, words
+        for mark in UNSEEN:
+            assert mark not in made.stdout, (words, mark)
 
 
 def test_the_latest_are_shown_first_when_a_session_is_followed(home, capsys):
-    journal = Journal.view(home / "sessions" / "regret-001")
-    journal.follow = lambda after: iter(
-        [Event(after + 1, "", "unfinished", None, {"role": "critic", "experiment": 4, "reason": "x"})]
+    lines = Lines(home / "sessions" / "regret-001")
+    lines.follow = lambda *kinds: iter(
+        [Event(99, "", "unfinished", None, {"role": "critic", "experiment": 4, "reason": "x"})]
     )
     shown = {}
     for last in (None, 3, 0):
-        transcript(Console(), journal, Filter(), False, follow=True, as_json=True, last=last)
+        transcript(Console(), lines, Filter(), False, follow=True, as_json=True, last=last)
         shown[last] = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
     assert len(shown[None]) == 11
     assert shown[3] == ["reply", "tool", "experiment", "unfinished"]
@@ -137,21 +142,12 @@ def test_a_running_session_is_followed_line_by_line(tmp_path):
         journal.close()
 
 
-@pytest.mark.parametrize("of", [["--experiment", "3"], ["--all"]])
-def test_a_terminal_gets_colours_and_a_pager(home, of):
+def on_a_terminal(home, pager, *words):
+    """Exit code, and what a terminal is sent."""
     leader, follower = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "PAGER": "sed s/^/PAGED/", "COLUMNS": "120"}
+    environment = {**os.environ, "TERM": "xterm-256color", "PAGER": pager, "COLUMNS": "120"}
     environment.pop("NO_COLOR", None)
-    command = [
-        sys.executable,
-        "-m",
-        "equilibrist",
-        "show",
-        "regret-001",
-        *of,
-        "--home",
-        str(home),
-    ]
+    command = [sys.executable, "-m", "equilibrist", *words, "--home", str(home)]
     made = subprocess.Popen(
         command, cwd=ROOT, stdin=follower, stdout=follower, stderr=follower, env=environment
     )
@@ -162,8 +158,48 @@ def test_a_terminal_gets_colours_and_a_pager(home, of):
             text += block
     except OSError:  # the other end has closed: Linux says so by an error
         pass
-    made.wait(120)
+    code = made.wait(120)
     os.close(leader)
+    return code, text
+
+
+@pytest.mark.parametrize("of", [["--experiment", "3"], ["--all"]])
+def test_a_terminal_gets_colours_and_a_pager(home, of):
+    code, text = on_a_terminal(home, "sed s/^/PAGED/", "show", "regret-001", *of)
+    assert code == 0
     assert b"PAGED" in text
     assert b"\x1b[" in text
     assert b"BETA" in text
+
+
+@pytest.mark.parametrize("words", [["transcript", "regret-001", "--full"], ["show", "regret-001", "--all"]])
+def test_a_pager_that_is_left_early_ends_the_command(home, words):
+    """Also that it is given the first page before the last is made: it would not end otherwise."""
+    many(home / "sessions" / "regret-001", 1000)
+    code, text = on_a_terminal(home, "head -n 1; sleep 1; echo GONE", *words)
+    assert code == 0
+    assert b"GONE" in text
+    assert b"Traceback" not in text
+    assert text.count(b"\n") < 5
+
+
+def test_one_experiment_needs_no_other_to_be_whole(home):
+    path = home / "sessions" / "regret-001" / "journal.jsonl"
+    harmed = path.read_bytes().replace(b"Brief of experiment 2", b"Brief of experiment 7", 1)
+    path.write_bytes(harmed + b'{"n":99,"time":"2026')
+    assert "needle" in run(home, "transcript", "regret-001", "--experiment", "1").stdout
+    assert "Brief of experiment 7" not in run(home, "transcript", "regret-001", "--experiment", "2").stdout
+    assert "3 experiments" in run(home, "show", "regret-001").stdout
+
+
+def test_a_list_of_all_experiments_says_why_they_failed(home):
+    text = run(home, "show", "regret-001", "--all").stdout
+    (row,) = [line for line in text.splitlines() if line.startswith("    2 ")]
+    assert "rejected" in row
+    assert row.endswith("It repeats what experiment 1 did.")
+
+
+def test_the_lessons_that_led_to_the_best_program_stand_in_the_session(home):
+    text = run(home, "show", "regret-001").stdout
+    assert f"Its author was shown {LESSON}" in text
+    assert "equilibrist show regret-001 --experiment 3" in text

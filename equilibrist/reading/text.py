@@ -22,25 +22,19 @@ TEXT = 60_000
 COLOURED = 60_000
 """Characters from which a program is shown without colours."""
 CONTEXT = 3
-_TURNING = re.compile("[\u061c\u2028\u2029\ufeff]")
 _JSON = re.compile(r"\s*[\[{]")
-
-
-def clean(text: str) -> str:
-    """Without escapes, marks that turn the direction of reading, and halves of surrogate pairs."""
-    return _TURNING.sub("", safe(text)).encode("utf-8", "replace").decode()
 
 
 def finish(value: Any) -> Any:
     """What every value passes on its way into a page; ``None`` is left blank."""
     if value is None:
         return ""
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return short(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def short(text: str, limit: int = TEXT) -> str:
     """``text`` within bounds: long lines and long texts are cut, and say so."""
-    text = clean(text[: 4 * limit])
+    text = safe(text[: 4 * limit])
     lines = [
         line if len(line) <= LINE else f"{line[:LINE]} … [{len(line) - LINE:,} more characters]"
         for line in text[:limit].split("\n")

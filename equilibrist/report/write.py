@@ -97,7 +97,7 @@ def _signed(value: Any) -> str:
 
 def _cell(value: Any) -> str:
     """Text that stays one cell of a Markdown table, and no markup of its own."""
-    plain = " ".join(text.clean(str(value)).split())
+    plain = " ".join(text.short(str(value)).split())
     for mark in "\\`*_{}[]<>|#":
         plain = plain.replace(mark, "\\" + mark)
     return plain

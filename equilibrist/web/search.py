@@ -11,7 +11,7 @@ import numpy as np
 
 from equilibrist.reading.laboratory import Laboratory
 from memory.embedder import Cached, Embedder, local_embedder
-from memory.ranking import LEAST, TRUST, Shelf, usefulness
+from memory.ranking import COSINE, LEAST, TRUST, WORDS, Shelf, parts, usefulness
 from memory.records import Lesson
 
 SHOWN = 60
@@ -75,17 +75,21 @@ class _Ranks:
             if self.plain is None:
                 self.plain = local_embedder()
                 self.kept = Cached(self.plain, self.folder)
-            vector = self.plain.embed([question])[0]
-            shelf = Shelf(len(vector))
-            shelf.add([(x.id, x.text) for x in lessons], self.kept.embed([x.text for x in lessons]))
-        use = usefulness(np.array([x.shown for x in lessons]), np.array([x.helped for x in lessons]))
-        factor = np.array([TRUST[lesson.status] or 0.5 for lesson in lessons]) * use
+                self.shelf = Shelf(self.plain.embed([""]).shape[1])
+            vectors = self.plain.embed(parts(question, self.plain.english))
+            if new := [x for x in lessons if x.id not in self.shelf.row]:
+                self.shelf.add([(x.id, x.text) for x in new], self.kept.embed([x.text for x in new]))
+            factor = np.zeros(len(self.shelf.ids))
+            rows = {self.shelf.row[x.id]: x for x in lessons}
+            use = usefulness(np.array([x.shown for x in lessons]), np.array([x.helped for x in lessons]))
+            factor[list(rows)] = use * [TRUST[x.status] or 0.5 for x in lessons]
+            found = self.shelf.rank(question, vectors, factor)
         relevant = {
-            row: value
-            for row, cosine, matched in shelf.rank(question, vector, factor)
-            if (value := 0.75 * cosine + 0.25 * matched) >= LEAST
+            row: value * factor[row]
+            for row, cosine, matched in found
+            if (value := COSINE * max(cosine, 0.0) + WORDS * matched) >= LEAST
         }
-        return [lessons[row] for row in sorted(relevant, key=lambda row: -relevant[row] * factor[row])]
+        return [rows[row] for row in sorted(relevant, key=lambda row: -relevant[row])]
 
 
 _RANKS: dict[Path, _Ranks] = {}
