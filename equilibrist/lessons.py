@@ -49,7 +49,7 @@ def page(
     console.print(Text(indent).append_text(line(lesson)), soft_wrap=True)
     if lesson.observation:
         console.print(Text(f"{indent}   measured: {short(lesson.observation)}"), soft_wrap=True)
-    told = f"{SURE[lesson.status]} ({safe(lesson.reason)})" if lesson.reason else SURE[lesson.status]
+    told = f"{SURE[lesson.status]} ({short(lesson.reason)})" if lesson.reason else SURE[lesson.status]
     console.print(Text(f"{indent}   how sure: {told}", style="dim"), soft_wrap=True)
     for row in evidence(laboratory, lesson):
         gain = "" if row["improvement"] is None else f", {row['improvement']:+.4f} on its parent"
@@ -93,7 +93,7 @@ def history(console: Console, events: Sequence[Event]) -> None:
     console.print(Text("   history:", style="dim"))
     for row in history_json(events):
         of = f" by {row['experiment']}" if row["experiment"] else ""
-        reason = f": {safe(row['reason'])}" if row["reason"] else ""
+        reason = f": {short(row['reason'])}" if row["reason"] else ""
         console.print(Text(f"   {row['time'][:19]} {row['step']}{of}{reason}", style="dim"), soft_wrap=True)
 
 
@@ -151,7 +151,7 @@ def answer(
         console.print()
     console.print(overview(found), soft_wrap=True)
     for rank, item in enumerate(found, 1):
-        console.print(Text(f"{rank}. ({item.score:.2f}: {safe(item.why)})", style="dim"))
+        console.print(Text(f"{rank}. ({item.score:.2f}: {short(item.why)})", style="dim"))
         page(console, laboratory, item.lesson, known, "   ")
     where = next((name for item in found for name in item.lesson.supported_by if "/" in name), None)
     if where:

@@ -119,14 +119,23 @@ def roles(model: str | None, proposer: str | None, critic: str | None, analyst: 
 
 def emit(value: Any) -> None:
     """JSON on standard output."""
-    sys.stdout.write(_visible(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
+    sys.stdout.write(_visible(strict_json(value, indent=2)) + "\n")
 
 
 def emit_line(value: Any, flush: bool = False) -> None:
     """JSON on one line of standard output."""
-    sys.stdout.write(_visible(json.dumps(value, ensure_ascii=False)) + "\n")
+    sys.stdout.write(_visible(strict_json(value)) + "\n")
     if flush:
         sys.stdout.flush()
+
+
+def strict_json(value: Any, indent: int | None = None) -> str:
+    """JSON as every reader takes it: null for NaN and infinities."""
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        finite = json.loads(json.dumps(value), parse_constant=lambda name: None)
+        return json.dumps(finite, indent=indent, ensure_ascii=False)
 
 
 def _visible(text: str) -> str:

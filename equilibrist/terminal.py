@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from rich.console import Console
 
@@ -44,7 +44,7 @@ def paged(console: Console) -> Iterator[Console]:
         errors="replace",
         env={"LESS": "-FRX", **os.environ},
     )
-    colours = None if console.no_color else "auto"
+    colours: Literal["auto"] | None = None if console.no_color else "auto"
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
     try:
         with suppress(BrokenPipeError), pager:  # whoever has seen enough quits

@@ -82,6 +82,7 @@ def transcript(
     if follow:
         order.sort()
         last = FOLLOWED if last is None else last
+    events: Iterable[Event]
     if last is None:
         events = filter(chosen.passes, lines.read(order))
     else:

@@ -16,17 +16,20 @@ ROOTS = {
     "primi$ vecchi ранн стар$ старых$ старые$ первы первых",
     "average": "mittel durchschnitt promedi media$ medio$ moyenn средн усредн",
     "weigh": "gewicht ponder pesos$ peso$ pesi$ pesar poids$ взвеш веса$ весов$ весами$ вес",
-    "predict": "vorhersag vorherseh vorausse antizip predec predic predir pronost anticip preved "
-    "prevision prever$ previs предсказ прогноз оптимис",
-    "alternate": "abwechs gleichzeit nacheinander simult sucesiv altern очеред поочеред одноврем",
+    "predict": "errat$ erraten raten$ adivin devin indovin угад vorhersag vorherseh vorausse antizip "
+    "predec predic predir pronost anticip preved prevision prever$ previs предсказ прогноз "
+    "оптимис",
+    "alternate": "turnarse turnos$ alternat abwechs gleichzeit nacheinander simult sucesiv altern очеред "
+    "поочеред одноврем",
     "restart": "neustart neu neubegin reinici recomenz recommenc redemarr ricominc riavvi recomec "
     "перезап сброс заново",
-    "overflow": "ungultig uberlauf desbord deborde transbord invalid переполн недопуст",
+    "overflow": "numeric unbestimmt ungultig uberlauf desbord deborde transbord invalid переполн недопуст",
     "cost": "kosten aufwand rechenzeit rechnen teuer costos caro$ calcul tarda cout$ couts$ couteux "
     "costo$ custo затрат стоимост дорог вычисл",
-    "combine": "kreuz cruz crois incroc combin скрещ комбин",
+    "combine": "eltern$ kinder$ padres$ hijo hija parents$ enfant genitor figli pais$ filho родител "
+    "потом kreuz cruz crois incroc combin скрещ комбин",
     "noise": "rausch ruido bruit rumore$ aleatori шум шума$ шуме$ шумом$ случайн",
-    "scale": "skali einheit escala echelle scala$ massstab unidad unite$ unita$ масштаб единиц",
+    "scale": "escal skali einheit escala echelle scala$ massstab unidad unite$ unita$ масштаб единиц",
     "power": "wurzel raiz racine radice potenz potenc puissance степен корень корня",
     "diverge": "instab diverg oszill schwank oscil неустойч расход колеб",
     "fast": "schnell beschleun rapid acceler accelera aceler veloc fretta быстр ускор",
@@ -36,8 +39,9 @@ ROOTS = {
     "miglior giova ajuda melhor conviene помог полез улучш",
     "diverse": "vielfalt diversi varieda variete разнообраз",
     "policy": "politik politic politiq estrateg strateg политик стратег",
-    "reward": "belohn auszahl recompens ganancia paiement gain$ ricompens выигрыш наград",
-    "delay": "verzoger spat$ spater tarde$ tardif retard retras atras ritard задерж поздн замедл",
+    "reward": "pago$ pagos$ pagament auszahlung belohn auszahl recompens ganancia paiement gain$ "
+    "ricompens выигрыш наград",
+    "delay": "verzoger spater tarde$ tardif retard retras atras ritard задерж поздн замедл",
     "last": "letzt ultim dernier derni послед",
     "momentum": "tragheit impuls inerc inerti inerzi импульс инерц",
     "large": "gross grand$ grands$ grande grandes gran$ больш",

@@ -97,9 +97,10 @@ def gloss(text: str) -> str:
     """A text of another language in English, word by word, as far as the families go; empty for English."""
     text = _plain(text)
     told = _PHRASE.sub(lambda found: f" {_spoken(_PHRASES[found[0]])} ", text)
-    foreign, made = told != text, []
+    foreign = told != text
+    made: list[str] = []
     for word in _WORD.findall(_KANA.sub(" ", told)):
-        named = frozenset() if _named(_ROOTS, (word,)) else _named(_FOREIGN, (word,))
+        named = _named(_FOREIGN, () if _named(_ROOTS, (word,)) else (word,))
         own = any(word.startswith(name[1:]) for name in named)
         foreign |= not word.isascii() or (bool(named) and not own)
         if named or (word not in COMMON and word.isascii()):

@@ -62,7 +62,7 @@ def parts(question: str, english: bool) -> list[str]:
     translated = gloss(question) if english else ""
     if english and _OTHER.search(question):
         return [translated]
-    sentences = []
+    sentences: list[str] = []
     if len(question) > _LONG:
         found = re.split(r"(?<=[.!?;。！？])\s*|,? (?:and|which is) ", question)
         sentences = [part.strip() for part in found if len(part.strip()) > 20]

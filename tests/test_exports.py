@@ -1,16 +1,18 @@
 """Sessions in the formats of other tools, read back by those tools where they are installed."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
-from journals import LATER, LESSON, chain, hostile, new_session
+from journals import LATER, LESSON, chain, experiment, hostile, new_session, turn
 from typer.testing import CliRunner
 
 from equilibrist.cli import app
 from equilibrist.exports import inspect, openai, otel
 from equilibrist.frames import load
 from equilibrist.reading.laboratory import Laboratory
+from memory.journal import Journal
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_an_inspect_log_tells_the_session(view, home, tmp_path):
     path = tmp_path / "log.json"
     assert convert(home, "inspect", "--out", str(path)).exit_code == 0
     log = json.loads(path.read_text())
-    assert log == json.loads(json.dumps(inspect.log(view)))
+    assert log == json.loads(json.dumps(inspect.head(view) | {"samples": list(inspect.samples(view))}))
     assert (log["version"], log["status"]) == (2, "success")
     assert {"created", "task", "dataset", "model", "config"} <= set(log["eval"])
     sample = log["samples"][2]
@@ -188,10 +190,17 @@ def test_the_notebook_page_runs(home, monkeypatch):
 def test_hostile_text_is_data_for_other_tools(tmp_path):
     """Whole, since these are no pages; in lines and strings that cannot be left."""
     hostile(tmp_path)
+    with Journal.open(tmp_path / "sessions" / "regret-001") as journal:
+        for kind, key, data in turn(4, "critic", [("recall_lessons", {"limit": math.nan}, "{}")]):
+            journal.append(kind, key, **data)
+        journal.append("experiment", "4", **experiment(4, None, 2.0))
     home, path = tmp_path, tmp_path / "out"
     for name in ("openai", "inspect"):
         assert convert(home, name, "--out", str(path)).exit_code == 0
         written = path.read_bytes()
         assert not any(mark.encode() in written for mark in ("\x1b", "\x07"))
-        made = [json.loads(line) for line in written.decode().splitlines()]
+        lines = [written] if name == "inspect" else written.decode().splitlines()
+        made = [json.loads(line, parse_constant=pytest.fail) for line in lines]
         assert "onerror=alert(2)" in json.dumps(made)
+    made = CliRunner().invoke(app, ["transcript", "regret-001", "--json", "--home", str(home)]).stdout
+    assert [json.loads(line, parse_constant=pytest.fail) for line in made.splitlines()]

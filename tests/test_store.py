@@ -420,6 +420,24 @@ def test_export_and_import(tmp_path: Path, sessions: Sessions, minilm: Embedder)
             there.import_lines(["not json"])
 
 
+def test_what_a_lesson_refers_to_is_looked_up_without_reading_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Library(tmp_path, Words()) as library:
+        one = library.add("regret", draft(DISCOUNT))
+        line = {"id": "x", "problem": "regret", "text": AVERAGE, "kind": "insight", "against": [one]}
+        library.import_lines([json.dumps(line)])
+        library.sync()
+    with Library(tmp_path, Words()) as library:
+        (found,) = library.query("quadratic weights in the average", 1)
+        with monkeypatch.context() as context:
+            context.setattr(library, "lessons", pytest.fail)
+            assert library.related([found.lesson])[one].text == DISCOUNT
+        library.retire(one, "no use")
+        library.sync()
+        assert library.related([found.lesson])[one].status == "retired"
+
+
 def test_duplicates_from_sessions_side_by_side_are_merged(sessions: Sessions, library: Library) -> None:
     one, two = sessions.start("a", 1), sessions.start("b", 2)
     (first,) = one.learn(experiment(1), [draft(DISCOUNT)])

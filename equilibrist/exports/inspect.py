@@ -6,25 +6,34 @@ and analyst one after the other, its score the program's, its metadata what the 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from equilibrist.options import strict_json
 from equilibrist.reading.story import Step, Turn, turns
 from equilibrist.reading.view import Row, SessionView
-from memory.files import write_atomically
 
 
 def write(view: SessionView, out: Path | None) -> str:
     path = out or Path(f"{view.name}.json")
-    text = json.dumps(log(view), ensure_ascii=False, allow_nan=False)
-    write_atomically(path, text.encode("utf-8", "replace"))
+    with path.open("w", encoding="utf-8", errors="replace") as file:
+        file.write(strict_json(head(view))[:-1] + ', "samples": [')
+        for at, sample in enumerate(samples(view)):  # one at a time: a log may be larger than the memory
+            file.write((",\n" if at else "\n") + strict_json(sample))
+        file.write("\n]}\n")
     return str(path)
 
 
-def log(view: SessionView) -> dict[str, Any]:
-    """The whole session."""
+def samples(view: SessionView) -> Iterator[dict[str, Any]]:
+    """An experiment each, in order."""
+    systems = {event.key or "": str(event.data.get("text", "")) for event in view.events("system")}
+    for row in view.experiments:
+        yield _sample(view, row, systems)
+
+
+def head(view: SessionView) -> dict[str, Any]:
+    """Everything but the samples."""
     spent, state = view.spend(), view.state
     rows = {row.number: row for row in view.experiments if row.number is not None}
     scores = [row.score for row in view.experiments if row.complete and row.score is not None]
@@ -59,7 +68,6 @@ def log(view: SessionView) -> dict[str, Any]:
             "completed_at": _stamp(view.lines.time),
             "model_usage": usage or {"none": _usage(spent.input, spent.output)},
         },
-        "samples": [_sample(view, number, rows[number]) for number in sorted(rows)],
     }
 
 
@@ -75,10 +83,10 @@ def _results(total: int, scores: list[float]) -> dict[str, Any]:
     return {"total_samples": total, "completed_samples": total, "scores": [scorer]}
 
 
-def _sample(view: SessionView, number: int, row: Row) -> dict[str, Any]:
+def _sample(view: SessionView, row: Row, systems: Mapping[str, str]) -> dict[str, Any]:
+    number = row.number or 0
     record = view.experiment(number)
     told = turns(view.spoken(number))
-    systems = {event.key: str(event.data.get("text", "")) for event in view.events("system")} if told else {}
     source = record.proposal.source if record and record.proposal else ""
     answered = [m for turn in told for m in _messages(turn, systems.get(turn.system, ""), number)]
     explanation = record.analysis.explanation if record and record.analysis else row.message
