@@ -75,8 +75,8 @@ QUESTIONS = [
     ("oscillation at the end of the run", {"long"}),
     ("which meta-solver explores the strategies best?", {"meta"}),
     ("more diverse best responses in PSRO", {"psro_noise", "meta"}),
-    ("¿ayuda descontar los arrepentimientos?", {"spanish"}),
-    ("折扣遗憾有用吗", {"chinese"}),
+    ("¿ayuda descontar los arrepentimientos?", {"spanish", "discount"}),  # which says it in English
+    ("折扣遗憾有用吗", {"chinese", "discount"}),
     ("réduire le poids des premiers regrets accélère-t-il la convergence ?", {"discount", "spanish"}),
     (
         "I have been reading through the transcripts of the last three sessions and I keep wondering about "
