@@ -95,6 +95,7 @@ class Played:
     about = "no sandbox"
     slots = 1
     uncovered: tuple[str, ...] = ()
+    english = False
     note = ""
 
     def __init__(self) -> None:

@@ -163,8 +163,8 @@ def show(
         console.print(Text("Lineage: " + lineage(archive, best)))
         _led(console, archive.experiment(best.number or 0), known)
     if all_experiments:
-        for line in experiments(archive):
-            console.print(line, soft_wrap=True)
+        for row in experiments(archive):
+            console.print(row, soft_wrap=True)
     if lessons := lessons_of(session, known):
         _learnt(console, lessons, all_experiments)
     for line in next_steps(session, str(config.get("problem", "")), best):
