@@ -10,6 +10,7 @@ from studio import Studio
 
 from agents.models import open_model
 from equilibrist import show
+from equilibrist.reading.lines import Lines
 from equilibrist.replay import replay
 from equilibrist.transcript import Filter, transcript
 
@@ -94,7 +95,7 @@ def test_a_session_survives_a_hostile_server(tmp_path, seed):
     assert "context overflow" in troubles
     assert len(troubles) >= 6, troubles
     told = io.StringIO()
-    transcript(Console(file=told), journal, Filter(), full=False, follow=False, as_json=False)
+    transcript(Console(file=told), Lines(journal.folder), Filter(), full=False, follow=False, as_json=False)
     assert "tries: " in told.getvalue()
     assert "were condensed" in told.getvalue()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
