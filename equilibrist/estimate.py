@@ -116,9 +116,10 @@ def _seen(home: Path, problem: str) -> Mapping[str, Spent]:
             spent = {share: s for share, s in spent_by(journal).items() if s.tokens}
             if journal.session["problem"] != problem or not spent:
                 continue
+            begun = sum(1 for _ in journal.events("begun"))
         except JournalError:
             continue
-        experiments += sum(1 for _ in journal.events("begun"))
+        experiments += begun
         for (role, _), part in spent.items():
             before = totals.get(role, Spent())
             totals[role] = Spent(input=before.input + part.input, output=before.output + part.output)
