@@ -147,7 +147,7 @@ def test_lessons_are_found_by_words_and_by_filters(client):
 
 @pytest.mark.skipif(not MiniLM.installed(), reason="needs the sentence embedder")
 @pytest.mark.parametrize(
-    "question", ["should old regrets count less?", "hilft es, altes Bedauern abzuwerten?"]
+    "question", ["does decay of regrets improve leduc?", "hilft es, altes Bedauern abzuwerten?"]
 )
 def test_lessons_are_found_by_meaning(home, question):
     with Journal.open(home / "sessions" / "regret-001") as journal:
