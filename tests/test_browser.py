@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import uvicorn
-from journals import LATER, LESSON, chain, experiment, hostile, lesson_added, many, new_session
+from journals import LATER, LESSON, chain, experiment, lesson_added, many, new_session
 
 from equilibrist.web.app import LOOPBACK, make_app
 from equilibrist.web.server import _listen
@@ -234,24 +234,3 @@ def test_the_theme_is_kept(page):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.goto(f"{page.base}/memory")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-
-
-def test_hostile_text_does_nothing_and_breaks_no_page(page, home):
-    hostile(home, "regret-666")
-    dialogs = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    page.set_viewport_size({"width": 390, "height": 800})
-    for path in (
-        "/",
-        "/sessions/regret-666",
-        "/sessions/regret-666/experiments/1",
-        "/sessions/regret-666/experiments/3",
-        "/memory?session=regret-666",
-        f"/memory/{LESSON}",
-        "/compare?a=regret-666/1&b=regret-666/cfr",
-    ):
-        page.goto(page.base + path)
-        if page.locator("[data-load]").count():
-            drawn(page, "[data-load] >> nth=0")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    assert not dialogs
