@@ -25,6 +25,7 @@ import time
 import traceback
 from typing import Any, NoReturn
 
+from problems.brought import BroughtError
 from problems.problem import CandidateError
 from sandbox import channel, forking
 from sandbox.crossing import Candidate, ZygoteLost
@@ -203,6 +204,8 @@ def _child(job: dict[str, Any], game: bytes, zygote: socket.socket, result: int,
         outcome = _evaluate(job, game, Candidate(zygote, job, output))
     except ZygoteLost:
         os._exit(1)  # without a result: the worker is given up, and the host tries the job in another one
+    except BroughtError as error:
+        outcome = {"failure": str(error), "spoiled": True}
     except BaseException:
         outcome = {"failure": traceback.format_exc(), "spoiled": True}
     with os.fdopen(result, "wb") as file:

@@ -16,7 +16,7 @@ class Harvest(ParallelEnv):
 
     def __init__(self, length: int = 12, fault: str = "") -> None:
         self.length, self.fault = length, fault
-        self.possible_agents = ["reaper_0", "reaper_1", "guard"]
+        self.possible_agents = [] if fault == "nobody" else ["reaper_0", "reaper_1", "guard"]
         self.agents: list[str] = []
 
     @functools.cache  # noqa: B019
@@ -63,6 +63,8 @@ class Harvest(ParallelEnv):
             rewards[agent] = min(self.field, float(action))
             self.field -= rewards[agent]
         self.time += 1
+        if self.fault == "moneyless" and self.time > 1:
+            rewards["guard"] = None
         if self.fault == "unpaid":
             del rewards[self.agents[-1]]
         dead = {agent: self.energy.get(agent, 1) <= 0 for agent in self.agents}

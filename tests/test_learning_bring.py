@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from problems.brought import BroughtError
 from problems.inprocess import InProcess
 from problems.learning.adapter import Adapted
 from problems.learning.referee import rollout
+from sandbox import referee
 from tests.harvest import Harvest
 
 PROBLEM = PROBLEMS["learning"]
@@ -77,6 +79,8 @@ def test_a_users_environment_is_measured_packed_and_learnt_elsewhere(shop):
         ("farm.fields.wheat:parallel_env(fault='mask')", ""),
         ("farm.fields.wheat:parallel_env(fault='range')", "is 70 at [0], outside its space"),
         ("farm.fields.wheat:parallel_env(fault='unpaid')", "no reward to"),
+        ("farm.fields.wheat:parallel_env(fault='moneyless')", "The reward of guard is None"),
+        ("farm.fields.wheat:parallel_env(fault='nobody')", "has no agents"),
         ("farm.fields.wheat:parallel_env(fault='endless')", "not over after"),
     ],
 )
@@ -90,6 +94,16 @@ def test_faults_of_a_module_are_told_with_their_line(shop):
     (shop / "broken.py").write_text("import numpy\nx = 1 / 0\n")
     with pytest.raises(BroughtError, match=r"division by zero \(broken.py, line 2"):
         BRING("broken:env")
+    (shop / "mapped.py").write_text(
+        "from farm.fields.wheat import parallel_env\nMAP = open(__file__).read()\n"
+    )
+    with pytest.raises(
+        BroughtError, match=r"where its source was carried to.*mapped.py, line 2.*must be in them"
+    ):
+        BRING("mapped:parallel_env")
+    (shop / "script.py").write_text("import sys\nsys.exit(2)\n")
+    with pytest.raises(BroughtError, match=r"script cannot be imported: SystemExit: 2 \(script.py, line 2"):
+        BRING("script:env")
     (shop / "needy.py").write_text("import a_package_that_is_not_there\n")
     with pytest.raises(BroughtError, match="needs the package a_package_that_is_not_there"):
         BRING("needy:env")
@@ -115,6 +129,18 @@ def test_masks_deaths_and_differing_spaces_reach_the_batch():
     assert environment.step([none, one, none]).rewards[0, 0] == 0.0
 
 
+def test_what_fails_in_play_is_told_by_its_own_line():
+    told = {"entry": "tests.harvest:parallel_env", "arguments": {"fault": "crash"}}
+    environment = Adapted(told, 1, np.random.default_rng(0))
+    environment.reset(np.ones(1, bool))
+    none = [np.zeros(1, int)] * 3
+    for _ in range(2):
+        environment.step(none)
+    told_so = r"fails in play: RuntimeError: the field is on fire \(harvest.py, line \d+: raise"
+    with pytest.raises(BroughtError, match=told_so):
+        environment.step(none)
+
+
 @pytest.mark.parametrize("entry", ["pettingzoo.classic.tictactoe_v3:env", "mpe2.simple_tag_v3:env"])
 def test_environments_by_turns_are_learnt(entry):
     told = {"entry": entry, "arguments": {}, "files": {}}
@@ -138,3 +164,18 @@ def test_the_example_passes_its_own_test():
     from pettingzoo.test import parallel_api_test
 
     parallel_api_test(Harvest(), num_cycles=50)
+
+
+def test_a_fault_of_what_was_brought_leaves_the_referee_without_a_traceback(monkeypatch):
+    def failing(*_: object) -> None:
+        raise BroughtError("A reward of mine:env is not finite.")
+
+    monkeypatch.setattr(referee, "Candidate", failing)
+    ours, theirs = os.pipe()
+    if (pid := os.fork()) == 0:
+        referee._child({"core": min(os.sched_getaffinity(0))}, b"", None, theirs, 2)  # type: ignore[arg-type]
+    os.close(theirs)
+    os.waitpid(pid, 0)
+    with os.fdopen(ours, "rb") as answer:
+        told = json.load(answer)
+    assert told == {"failure": "A reward of mine:env is not finite.", "spoiled": True}

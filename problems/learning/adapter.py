@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -15,14 +16,17 @@ import numpy as np
 
 from problems.brought import BroughtError
 from problems.learning.envs.base import Agent, Chance, Environment, Plan, Step
+from problems.learning.envs.vectorised import Vectorised
+from problems.learning.faults import RAISED, blamed
+from problems.learning.faults import told as told_of
+from problems.learning.spaces import Space, kinds, mark
 
-MOST_ACTIONS = 256
 
-
-def brought_plan(told: Mapping[str, Any]) -> Plan:
+def brought_plan(told: Mapping[str, Any], device: str) -> Plan:
     """What ``bring`` packed, ready to be trained on."""
     install(told["files"])
-    return Plan(make=partial(Adapted, told), measure="return", **told["plan"])
+    make = partial(Vectorised, told, device) if told.get("vectorised") else partial(Adapted, told)
+    return Plan(make=make, measure="return", **told["plan"])
 
 
 def construct(told: Mapping[str, Any]) -> Any:
@@ -36,12 +40,33 @@ def construct(told: Mapping[str, Any]) -> Any:
             "has the packages of the image alone (numpy, scipy, torch, gymnasium, pettingzoo); choose "
             "--sandbox bubblewrap or landlock, where it runs with the packages of this Python."
         ) from None
+    except RAISED as error:
+        raise BroughtError(
+            f"{told['entry']} cannot be made where its source was carried to: {told_of(error)}. Only modules "
+            "travel with a session; what it reads from files must be in them."
+        ) from None
 
 
 def install(files: Mapping[str, str]) -> None:
     """Make modules importable from their source texts (path -> text), where no files are."""
     if files and not any(isinstance(f, _Sources) and f.files == files for f in sys.meta_path):
         sys.meta_path.insert(0, _Sources(files))
+
+
+@contextlib.contextmanager
+def carried(files: Mapping[str, str]) -> Iterator[None]:
+    """Modules as the sandbox will find them: made of their source texts anew, whatever was imported."""
+    names = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in files}
+    imported = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
+    before = list(sys.meta_path)
+    install(files)
+    try:
+        yield
+    finally:
+        sys.meta_path[:] = before
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(imported)
 
 
 class _Sources(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -86,6 +111,7 @@ class Adapted(Environment):
 
     def __init__(self, told: Mapping[str, Any], batch: int, chance: Chance) -> None:
         super().__init__(batch, chance)
+        self.entry = told["entry"]
         self.copies = [construct(told) for _ in range(batch)]
         self.turns = not hasattr(self.copies[0], "possible_agents") or hasattr(
             self.copies[0], "agent_selection"
@@ -93,21 +119,21 @@ class Adapted(Environment):
         if hasattr(self.copies[0], "agent_iter"):
             self.turns = True
         first = self.copies[0]
+        if not getattr(first, "possible_agents", None):
+            raise BroughtError(f"{self.entry} has no agents; name them in its attribute possible_agents.")
         self.names: list[str] = list(first.possible_agents)
         self.spaces = [Space(first, name) for name in self.names]
-        kinds = [
-            f"{name.rstrip('0123456789')}{space.kind}"
-            for name, space in zip(self.names, self.spaces, strict=True)
-        ]
-        order = list(dict.fromkeys(kinds))
-        self.marks = [_mark(kinds, i) for i in range(len(kinds))]
+        alike = kinds(self.names, [space.kind for space in self.spaces])
+        order = list(dict.fromkeys(alike))
+        self.marks = [mark(alike, i) for i in range(len(alike))]
         self.agents = tuple(
-            Agent(name, space.size + len(mark), space.actions, space.continuous, order.index(kind))
-            for name, space, mark, kind in zip(self.names, self.spaces, self.marks, kinds, strict=True)
+            Agent(name, space.size + len(one), space.actions, space.continuous, order.index(kind))
+            for name, space, one, kind in zip(self.names, self.spaces, self.marks, alike, strict=True)
         )
         self.seen: list[dict[str, Any]] = [{} for _ in range(batch)]
         self.infos: list[dict[str, Any]] = [{} for _ in range(batch)]
 
+    @blamed
     def reset(self, where: np.ndarray) -> None:
         seeds = self.chance.integers(2**31 - 1, size=self.batch)
         for b in map(int, np.flatnonzero(where)):
@@ -117,6 +143,7 @@ class Adapted(Environment):
             else:
                 self.seen[b], self.infos[b] = made
 
+    @blamed
     def observe(self) -> list[np.ndarray]:
         out = []
         for i, (name, space) in enumerate(zip(self.names, self.spaces, strict=True)):
@@ -135,6 +162,7 @@ class Adapted(Environment):
             return np.array([[name == one for name in self.names] for one in chosen])
         return np.array([[name in copy.agents for name in self.names] for copy in self.copies])
 
+    @blamed
     def legal(self) -> list[np.ndarray | None]:
         acting = self.acting()
         out: list[np.ndarray | None] = []
@@ -155,17 +183,26 @@ class Adapted(Environment):
             return self.copies[b].observe(name), self.copies[b].infos.get(name, {})
         return self.seen[b][name], self.infos[b].get(name, {})
 
+    @blamed
     def step(self, actions: Sequence[np.ndarray]) -> Step:
         rewards = np.zeros((self.batch, len(self.names)))
         dead, ended = np.zeros(rewards.shape, bool), np.zeros(self.batch, bool)
         for b, copy in enumerate(self.copies):
             given = self._turn(b, actions) if self.turns else self._together(b, actions)
-            rewards[b] = [float(given.get(name, 0.0)) for name in self.names]
+            rewards[b] = [self._reward(name, given.get(name, 0.0)) for name in self.names]
             dead[b] = [name not in copy.agents for name in self.names]
             ended[b] = not copy.agents
         if not np.isfinite(rewards).all():
-            raise BroughtError("A reward is not finite.")
+            raise BroughtError(f"A reward of {self.entry} is not finite.")
         return Step(rewards, ended, dead)
+
+    def _reward(self, name: str, given: Any) -> float:
+        try:
+            return float(given)
+        except (TypeError, ValueError):
+            raise BroughtError(
+                f"The reward of {name} is {given!r:.80}; {self.entry} must give a number."
+            ) from None
 
     def _together(self, b: int, actions: Sequence[np.ndarray]) -> Mapping[str, float]:
         copy = self.copies[b]
@@ -191,93 +228,3 @@ class Adapted(Environment):
             copy.terminations[copy.agent_selection] or copy.truncations[copy.agent_selection]
         ):
             copy.step(None)
-
-
-def _mark(kinds: Sequence[str], i: int) -> np.ndarray:
-    """Which of the agents of its kind agent i is."""
-    alike = [j for j, kind in enumerate(kinds) if kind == kinds[i]]
-    return np.eye(len(alike), dtype=np.float32)[alike.index(i)] if len(alike) > 1 else np.zeros(0, np.float32)
-
-
-class Space:
-    """How one agent's observations become vectors, and numbers become its actions. Raises BroughtError."""
-
-    def __init__(self, environment: Any, name: str) -> None:
-        from gymnasium import spaces
-        from gymnasium.spaces.utils import flatdim
-
-        observation, action = environment.observation_space(name), environment.action_space(name)
-        self.masked = isinstance(observation, spaces.Dict) and "action_mask" in observation.spaces
-        self.shown = observation["observation"] if self.masked else observation
-        try:
-            self.size = int(flatdim(self.shown))
-        except (NotImplementedError, ValueError) as error:
-            raise BroughtError(
-                f"The observations of {name} have no fixed length ({self.shown}): {error}"
-            ) from None
-        self.space = action
-        self.continuous = isinstance(action, spaces.Box)
-        if self.continuous:
-            if not (np.isfinite(action.low).all() and np.isfinite(action.high).all()):
-                raise BroughtError(
-                    f"The actions of {name} have no bounds ({action}); give its Box finite ones."
-                )
-            self.actions = int(np.prod(action.shape))
-        elif isinstance(action, spaces.Discrete):
-            self.actions = int(action.n)
-        elif isinstance(action, spaces.MultiDiscrete) and np.prod(action.nvec) <= MOST_ACTIONS:
-            self.actions = int(np.prod(action.nvec))
-        else:
-            raise BroughtError(
-                f"The actions of {name} are {action}; Discrete, bounded Box, and MultiDiscrete of at most "
-                f"{MOST_ACTIONS} combinations can be learnt."
-            )
-        self.kind = f" {self.size} {action}"
-
-    def flat(self, seen: Any, name: str) -> np.ndarray:
-        from gymnasium.spaces.utils import flatten
-
-        shown = seen["observation"] if self.masked else seen
-        made = np.asarray(flatten(self.shown, shown), np.float32)
-        if made.shape != (self.size,):
-            raise BroughtError(f"An observation of {name} has {made.size} numbers, its space {self.size}.")
-        if not np.isfinite(made).all():
-            raise BroughtError(f"An observation of {name} is not finite.")
-        return made
-
-    def confine(self, seen: Any, name: str) -> None:
-        """Raises BroughtError where numbers lie outside the bounds that the space names."""
-        from gymnasium.spaces import Box
-
-        shown = seen["observation"] if self.masked else seen
-        if isinstance(self.shown, Box) and np.shape(shown) == self.shown.shape:
-            outside = (np.asarray(shown) < self.shown.low) | (np.asarray(shown) > self.shown.high)
-            if outside.any():
-                where = tuple(int(i) for i in np.argwhere(outside)[0])
-                raise BroughtError(
-                    f"An observation of {name} is {np.asarray(shown)[where]:g} at {list(where)}, outside its "
-                    f"space, which goes from {self.shown.low[where]:g} to {self.shown.high[where]:g} there."
-                )
-
-    def mask(self, seen: Any, info: Any, name: str) -> np.ndarray:
-        """Legal actions [A]. Raises BroughtError where none is."""
-        given = seen["action_mask"] if self.masked else (info or {}).get("action_mask")
-        legal = np.ones(self.actions, bool) if given is None else np.asarray(given).ravel().astype(bool)
-        if legal.shape != (self.actions,):
-            raise BroughtError(
-                f"An action mask of {name} has {legal.size} entries for {self.actions} actions."
-            )
-        if not legal.any():
-            raise BroughtError(f"An action mask leaves {name} without any action when it is to act.")
-        return legal
-
-    def action(self, number: Any) -> Any:
-        if self.continuous:
-            low, high = self.space.low, self.space.high
-            scaled = low + (np.clip(number, -1.0, 1.0).reshape(low.shape) + 1.0) / 2.0 * (high - low)
-            return scaled.astype(self.space.dtype)
-        if hasattr(self.space, "nvec"):
-            return np.array(np.unravel_index(int(number), self.space.nvec.ravel()), self.space.dtype).reshape(
-                self.space.nvec.shape
-            )
-        return int(number) + int(self.space.start)

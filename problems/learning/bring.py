@@ -1,4 +1,4 @@
-"""A PettingZoo environment of the user's own, validated before a session is built on it."""
+"""An environment of the user's own, PettingZoo's or VMAS's, validated before a session is built on it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import io
 import json
 import re
 import sys
-import time
-import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,19 +17,23 @@ from typing import Any
 import numpy as np
 
 from problems.brought import Brought, BroughtError, named
-from problems.learning.adapter import Adapted
-from problems.learning.envs.base import at_random
-from problems.learning.returns import played
+from problems.learning.adapter import carried
+from problems.learning.envs.base import Environment
+from problems.learning.envs.vectorised import PACKAGE, Vectorised, is_scenario
+from problems.learning.envs.vectorised import copies as scenario_copies
+from problems.learning.faults import RAISED, ROOT
+from problems.learning.faults import told as told_of
+from problems.learning.trial import Checked, Trial, random_play
 
 ENTRY = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
-LIMIT = 30.0
-"""Seconds that an evaluation is planned to take at most; the sandbox ends a program at 300."""
+LIMIT, LIMIT_TOGETHER = 30.0, 100.0
+"""Seconds that an evaluation is planned to take at most; the sandbox ends a program at 300. The latter where
+all copies step together: what is dear there is a step, however many copies take it."""
 SEEDS, COPIES, JUDGEMENTS, EPISODES = 5, 8, 5, 8
 MOST, FEWEST = 80, 8
 """Iterations of training."""
-LEARNING = 0.02
-"""Seconds of networks and rule per agent and iteration, as measured for small networks on one core."""
-LONGEST = 1000
+LEARNING, LEARNING_STEP = 0.02, 3e-5
+"""Seconds of networks and rule per agent and iteration, and for each of its steps, on one core."""
 CYCLES = 60
 MOST_TEXT = 2_000_000
 """Characters of source that travel with an environment."""
@@ -47,9 +49,15 @@ def bring(text: str) -> Brought:
     """
     told = _entry(text)
     with _here():
-        _api_test(told)
+        if told["entry"].partition(":")[0] != PACKAGE:
+            _loaded(told)
+        if is_scenario(told):
+            told["vectorised"] = True
+        else:
+            _api_test(told)
         told["files"] = _sources(told["entry"])
-        told["plan"], about, seconds = _plan(told)
+        with carried(told["files"]):
+            told["plan"], about, seconds = _plan(told)
     content = json.dumps(told, sort_keys=True).encode()
     stable = json.dumps([told["entry"], told["arguments"], told["files"], _version(told["entry"])])
     return Brought(named(text.strip(), stable.encode()), content, about, seconds)
@@ -88,8 +96,8 @@ def _here() -> Any:
         sys.path.remove(str(Path.cwd()))
 
 
-def _made(told: dict[str, Any]) -> Any:
-    """One environment, by the user's own function."""
+def _loaded(told: dict[str, Any]) -> Any:
+    """The user's own function, or class of a scenario."""
     module, _, function = told["entry"].partition(":")
     try:
         loaded = importlib.import_module(module)
@@ -98,16 +106,22 @@ def _made(told: dict[str, Any]) -> Any:
             raise BroughtError(f"{module} needs the package {error.name}, which is not installed.") from None
         where = f" (looked in {Path.cwd()} and in this Python's packages)"
         raise BroughtError(f"{told['entry']}: there is no module {error.name}{where}.") from None
-    except Exception as error:
-        raise BroughtError(f"{module} cannot be imported: {_told(error)}") from None
+    except RAISED as error:
+        raise BroughtError(f"{module} cannot be imported: {told_of(error)}") from None
     if not hasattr(loaded, function):
         near = [name for name in ("parallel_env", "env", "raw_env") if hasattr(loaded, name)]
         hint = f"; it has {', '.join(near)}" if near else ""
         raise BroughtError(f"{module} has no {function}{hint}.")
+    return getattr(loaded, function)
+
+
+def _made(told: dict[str, Any]) -> Any:
+    """One environment."""
+    make = _loaded(told)
     try:
-        return getattr(loaded, function)(**told["arguments"])
-    except Exception as error:
-        raise BroughtError(f"{told['entry']} cannot be made: {_told(error)}") from None
+        return make(**told["arguments"])
+    except RAISED as error:
+        raise BroughtError(f"{told['entry']} cannot be made: {told_of(error)}") from None
 
 
 def _api_test(told: dict[str, Any]) -> None:
@@ -126,17 +140,8 @@ def _api_test(told: dict[str, Any]) -> None:
             api_test(environment, num_cycles=CYCLES)
         else:
             parallel_api_test(environment, num_cycles=CYCLES)
-    except Exception as error:
-        raise BroughtError(f"{told['entry']} fails PettingZoo's API test: {_told(error)}") from None
-
-
-def _told(error: BaseException) -> str:
-    """The error, and the last line of it that is neither ours nor a library's; else the test's own line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__]
-    shown = next((f for f in reversed(own) if not f.filename.startswith(sys.prefix)), frames[-1])
-    text = str(error) or (frames[-1].line or "")
-    return f"{type(error).__name__}: {text} ({Path(shown.filename).name}, line {shown.lineno}: {shown.line})"
+    except RAISED as error:
+        raise BroughtError(f"{told['entry']} fails PettingZoo's API test: {told_of(error)}") from None
 
 
 def _sources(entry: str) -> dict[str, str]:
@@ -153,8 +158,8 @@ def _sources(entry: str) -> dict[str, str]:
         own |= set((root / top).rglob("*.py"))
     elif not (root / f"{top}.py").is_file():
         return {}
-    ours = Path(__file__).resolve().parents[2]
-    own = {path for path in own if not (path.is_relative_to(ours) and path.parts[len(ours.parts)] in _OURS)}
+    ours = {ROOT / name for name in _OURS}
+    own = {path for path in own if not ours & set(path.parents)}
     files = {str(path.relative_to(root)): path.read_text(encoding="utf-8") for path in sorted(own)}
     if sum(map(len, files.values())) > MOST_TEXT:
         raise BroughtError(f"The package of {entry} has more than {MOST_TEXT:,} characters of source.")
@@ -173,85 +178,41 @@ def _version(entry: str) -> str:
 
 
 def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
-    """How to train on it: from random play, by which every space and number is seen once."""
-    try:
-        length, returns, cost, agents = _random_play(told)
-    except BroughtError:
-        raise
-    except Exception as error:
-        raise BroughtError(f"{told['entry']} fails in random play: {_told(error)}") from None
+    """How to train on it, what it is, and the seconds that an evaluation takes."""
+    together = bool(told.get("vectorised"))
+    trial = _trial(told, together)
+    length, cost = trial.length, trial.cost
+    copies, limit = (scenario_copies(told), LIMIT_TOGETHER) if together else (COPIES, LIMIT)
+    episodes = copies if together else EPISODES  # a step of fewer copies would cost as much
     steps = int(min(max(length, 16), 64))
-    batch = steps * COPIES * SEEDS
-    per_iteration = batch * cost + LEARNING * agents
-    judging = JUDGEMENTS * EPISODES * SEEDS * length * cost
-    iterations = int(min(MOST, (LIMIT - judging) / per_iteration))
+    batch = steps * copies * SEEDS
+    per_iteration = batch * cost + trial.agents * (LEARNING + LEARNING_STEP * batch)
+    judging = JUDGEMENTS * episodes * SEEDS * length * cost
+    iterations = int(min(MOST, (limit - judging) / per_iteration))
     if iterations < FEWEST:
         raise BroughtError(
-            f"{told['entry']} takes {1000 * cost:.3g} ms a step; {LIMIT:.0f} s are not enough for "
+            f"{told['entry']} takes {1000 * cost:.3g} ms a step; {limit:.0f} s are not enough for "
             f"{FEWEST} batches of {batch} steps. Make it faster, or its {length:.0f} steps fewer."
         )
-    low = float(returns.mean())
-    unit = max(3.0 * float(returns.std()), 0.1 * abs(low), 1e-3)
-    plan = {"iterations": iterations, "steps": steps, "copies": COPIES, "low": low, "high": low + unit}
+    low = float(trial.returns.mean())
+    unit = max(3.0 * float(trial.returns.std()), 0.1 * abs(low), 1e-3)
+    plan = {"iterations": iterations, "steps": steps, "copies": copies, "low": low, "high": low + unit}
     about = (
-        f"{agents} agents, {length:.0f} steps an episode, {1000 * cost:.2g} ms a step; "
+        f"{trial.agents} agents, {length:.0f} steps an episode, {1000 * cost:.2g} ms a step; "
         f"random play returns {low:.3g}, which counts as 0, and {low + unit:.3g} counts as 1"
     )
-    return plan | {"episodes": EPISODES}, about, iterations * per_iteration + judging
+    return plan | {"episodes": episodes}, about, iterations * per_iteration + judging
 
 
-def _random_play(told: dict[str, Any]) -> tuple[float, np.ndarray, float, int]:
-    """Mean length, returns per copy, seconds a step, number of agents."""
-    probe = _Counted(told, 4 * COPIES, np.random.default_rng(0))
-    probe.reset(np.ones(probe.batch, bool))
-    started = time.process_time()
-    everybody = dict.fromkeys(range(len(probe.agents)), at_random)
-    chance = np.random.default_rng(1)
-    per_copy = played_alone(probe, everybody, chance)
-    if probe.steps >= LONGEST:
-        raise BroughtError(f"{told['entry']}: an episode of random play is not over after {LONGEST} steps.")
-    cost = (time.process_time() - started) / (probe.steps * probe.batch)
-    return probe.length(), per_copy, max(cost, 1e-6), len(probe.agents)
-
-
-def played_alone(probe: _Counted, scripts: Any, chance: Any) -> np.ndarray:
-    """[B] mean over agents of the return of one episode in every copy."""
-    played(probe, None, chance, scripts)
-    return probe.total.mean(1)
-
-
-class _Counted(Adapted):
-    """Keeps the length and the return of every copy's first episode."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.steps = 0
-        self.total = np.zeros((self.batch, len(self.agents)))
-        self.lengths = np.zeros(self.batch)
-        self.going = np.ones(self.batch, bool)
-
-    def observe(self) -> list[np.ndarray]:
-        for copy, seen in zip(self.copies, self.seen, strict=True):
-            for name, space in zip(self.names, self.spaces, strict=True):
-                if name in copy.agents:
-                    space.confine(copy.observe(name) if self.turns else seen[name], name)
-        return super().observe()
-
-    def _together(self, b: int, actions: Any) -> Any:
-        before = list(self.copies[b].agents)
-        rewards = super()._together(b, actions)
-        if missing := [name for name in before if name not in rewards]:
-            raise BroughtError(f"`step` gave no reward to {missing[0]}, which was alive before it.")
-        return rewards
-
-    def step(self, actions: Any) -> Any:
-        self.observe()  # as training does, so that a fault in an observation shows
-        made = super().step(actions)
-        self.steps += 1
-        self.total += made.rewards * self.going[:, None]
-        self.lengths += self.going
-        self.going &= ~made.ended
-        return made
-
-    def length(self) -> float:
-        return float(self.lengths.mean())
+def _trial(told: dict[str, Any], together: bool) -> Trial:
+    chance = np.random.default_rng(0)
+    try:
+        if together:
+            probe: Environment = Vectorised(told, "cpu", SEEDS * scenario_copies(told), chance)
+        else:
+            probe = Checked(told, 4 * COPIES, chance)
+    except BroughtError:
+        raise
+    except RAISED as error:
+        raise BroughtError(f"{told['entry']} cannot be made: {told_of(error)}") from None
+    return random_play(probe, told["entry"])

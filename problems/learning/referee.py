@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 
 from problems.learning.adapter import brought_plan
 from problems.learning.environments import PLANS, exact
-from problems.learning.envs.base import Environment, Plan
+from problems.learning.envs.base import Array, Environment, Plan, on_host
 from problems.learning.race import hopeless
 from problems.learning.returns import judged
 from problems.learning.statistics import interquartile_mean, interval
@@ -62,7 +64,7 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
         CandidateError: the candidate failed; ``artifact`` holds the series up to there.
     """
     torch.set_num_threads(1)
-    plan = _plan(game)
+    plan = _plan(game, settings.get("device", "cpu"))
     training = Training(candidate, plan, settings)
     try:
         training.run(settings["judgements"], settings.get("race", False))
@@ -72,9 +74,9 @@ def rollout(candidate: Candidate, game: bytes, settings: dict[str, Any]) -> dict
     return training.series
 
 
-def _plan(game: bytes) -> Plan:
+def _plan(game: bytes, device: str) -> Plan:
     told = json.loads(game)
-    return PLANS[told["environment"]] if "environment" in told else brought_plan(told)
+    return PLANS[told["environment"]] if "environment" in told else brought_plan(told, device)
 
 
 class Training:
@@ -88,7 +90,7 @@ class Training:
         self.iterations = settings.get("iterations") or max(2, round(plan.iterations * settings["scale"]))
         self.environment = self._copy(plan.copies, 1)
         self.agents = self.environment.agents
-        self.chance = np.random.default_rng([first, 2])
+        self.chance = self.environment.uniform([first, 2])
         self.most = 2 * max(agent.actions for agent in self.agents)
         self.shared = self._open()
         central = bool(self.shared["wants"][0]) and self.environment.centralised
@@ -143,48 +145,55 @@ class Training:
         setup = {"seeds": self.count, "steps": self.steps, "environments": self.copies, "agents": agents}
         return self.candidate.open(setup, arrays)
 
-    def _play(self) -> list[np.ndarray]:
-        """One batch. Writes what does not depend on the critics; returns per agent [T + 1, S * B, O]."""
-        environment, shape = self.environment, (self.steps, self.count, self.copies)
-        seen = [np.zeros((self.steps + 1, environment.batch, a.observation), np.float32) for a in self.agents]
+    def _play(self) -> list[torch.Tensor]:
+        """One batch. Writes what does not depend on the critics; returns per agent what it saw,
+        [S, T + 1, B, O].
+
+        What is on a device comes to the host once, when the batch is whole.
+        """
+        environment, rows = self.environment, [defaultdict[str, list[Array]](list) for _ in self.agents]
         dead = np.zeros((environment.batch, len(self.agents)), bool)
-        for t in range(self.steps):
+        for _ in range(self.steps):
             legal, acting = environment.legal(), environment.acting()
             actions, observations = self.team.act(environment, self._numbers(environment.batch))
             step = environment.step(actions)
             out = step.dead | step.ended[:, None]
-            for i in range(len(self.agents)):
-                seen[i][t] = observations[i]
-                mask = legal[i]
-                self._write(i, "actions", t, actions[i])
+            for i, row in enumerate(rows):
+                row["seen"].append(observations[i])
+                row["actions"].append(actions[i])
+                row["rewards"].append(step.rewards[:, i])
+                row["dones"].append(out[:, i])
+                row["alive"].append(~dead[:, i])
+                row["acting"].append(acting[:, i] & ~dead[:, i])
                 if not self.agents[i].continuous:
-                    self._write(i, "legal", t, np.float32(1.0) if mask is None else mask)
-                self._write(i, "acting", t, acting[:, i] & ~dead[:, i])
-                self._write(i, "alive", t, ~dead[:, i])
-                self._write(i, "rewards", t, step.rewards[:, i])
-                self._write(i, "dones", t, out[:, i])
+                    row["legal"].append(self._every(i) if legal[i] is None else legal[i])
             dead = step.dead & ~step.ended[:, None]
             if step.ended.any():
                 environment.reset(step.ended)
-        for i, observation in enumerate(environment.observe()):
-            seen[i][-1] = observation
-        self.taken += int(np.prod(shape))
-        return seen
+        for row, observation in zip(rows, environment.observe(), strict=True):
+            row["seen"].append(observation)
+        self.taken += self.steps * environment.batch
+        seen = [self._by_seed(row.pop("seen")) for row in rows]
+        for i, row in enumerate(rows):
+            for name, values in row.items():
+                target = self.shared[f"{i}.{name}"]
+                target[...] = on_host(self._by_seed(values)).reshape(target.shape)
+        return [torch.as_tensor(x, device=self.team.device) for x in seen]
 
-    def _numbers(self, batch: int) -> np.ndarray:
+    def _numbers(self, batch: int) -> Array:
         return self.chance.random((len(self.agents), batch, self.most)) * (1 - 2e-9) + 1e-9
 
-    def _write(self, agent: int, name: str, t: int, value: Any) -> None:
-        target = self.shared[f"{agent}.{name}"][:, t]
-        target[...] = value if np.isscalar(value) else value.reshape(target.shape)
+    def _every(self, agent: int) -> np.ndarray:
+        """[S * B, A]: every action is legal."""
+        return np.ones((self.environment.batch, self.agents[agent].actions), bool)
 
-    def _learn(self, seen: list[np.ndarray]) -> None:
+    def _by_seed(self, rows: Sequence[Array]) -> Array:
+        """[S * B, ...] per step -> [S, steps, B, ...]."""
+        table = np.stack(rows) if isinstance(rows[0], np.ndarray) else torch.stack(list(rows))
+        return table.reshape(len(rows), self.count, self.copies, *table.shape[2:]).swapaxes(0, 1)
+
+    def _learn(self, every: list[torch.Tensor]) -> None:
         """All epochs on one batch."""
-        shape = (self.count, self.copies)
-        every = [
-            torch.as_tensor(x, device=self.team.device).reshape(self.steps + 1, *shape, -1).transpose(0, 1)
-            for x in seen
-        ]
         flat = [x[:, :-1].reshape(self.count, -1, x.shape[-1]) for x in every]
         whole = [x.reshape(self.count, -1, x.shape[-1]) for x in every]
         with torch.no_grad():
@@ -250,7 +259,7 @@ class Training:
             self._append("exploitability", float(raw.mean()))
         if plan.measure != "exploitability":
             environment = self._copy(plan.episodes, 3)
-            raw = judged(environment, self.team, plan, np.random.default_rng([self.seeds[0], 4]))
+            raw = judged(environment, self.team, plan, environment.uniform([self.seeds[0], 4]))
         scores = (raw - plan.low) / (plan.high - plan.low)
         for name, value in summary(raw, scores, self.seeds[0]).items():
             self._append(name, value)

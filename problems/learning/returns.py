@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from problems.learning.envs.base import Chance, Environment, Plan, Policy
+from problems.learning.envs.base import Array, Environment, Plan, Policy, on_host
 from problems.learning.team import Team
 
 LONGEST = 1000
 """Steps after which an episode is taken as it is."""
 
 
-def judged(environment: Environment, team: Team, plan: Plan, chance: Chance) -> np.ndarray:
+def judged(environment: Environment, team: Team, plan: Plan, chance: Any) -> np.ndarray:
     """[S] mean return under every seed, of one episode in every copy of a fresh environment."""
     if plan.measure == "return":
         return played(environment, team, chance).mean(1)
@@ -27,7 +29,7 @@ def judged(environment: Environment, team: Team, plan: Plan, chance: Chance) -> 
 def played(
     environment: Environment,
     team: Team | None,
-    chance: Chance,
+    chance: Any,
     scripts: dict[int, Policy | None] | None = None,
 ) -> np.ndarray:
     """[S, N] mean return of one episode in every copy. Without a team all agents follow scripts, and S is
@@ -39,12 +41,12 @@ def played(
     going = np.ones(environment.batch, bool)
     for _ in range(LONGEST):
         numbers = chance.random((len(agents), environment.batch, most)) * (1 - 2e-9) + 1e-9
-        actions = team.act(environment, numbers)[0] if team else [np.zeros(0)] * len(agents)
+        actions: list[Array] = team.act(environment, numbers)[0] if team else [None] * len(agents)
         for i, script in scripts.items():
             if script is not None:
                 actions[i] = script(environment, i, numbers[i])
         step = environment.step(actions)
-        total += step.rewards * going[:, None]
+        total += on_host(step.rewards) * going[:, None]
         going &= ~step.ended
         if not going.any():
             break

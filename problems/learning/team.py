@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from problems.learning.envs.base import Agent, Environment
+from problems.learning.envs.base import Agent, Array, Environment
 from problems.learning.networks import Network
 
 ILLEGAL = -1e4
@@ -101,7 +101,7 @@ class Team:
             network.clip()
         self.optimiser.step()
 
-    def act(self, environment: Environment, numbers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def act(self, environment: Environment, numbers: Array) -> tuple[list[Array], list[Array]]:
         """Actions drawn from the policies, and the observations they were drawn on.
 
         Args:
@@ -111,11 +111,13 @@ class Team:
         seen = environment.observe()
         with torch.no_grad():
             logits = self.logits([self.tensor(x) for x in seen])
+        flat = [x.reshape(environment.batch, -1) for x in logits]
+        if environment.on_device:
+            return [draw_there(*three) for three in zip(self.agents, flat, numbers, strict=True)], seen
         legal = environment.legal()
         actions = []
         for i, agent in enumerate(self.agents):
-            parameters = logits[i].cpu().numpy().reshape(environment.batch, -1)
-            actions.append(draw(agent, parameters, legal[i], numbers[i]))
+            actions.append(draw(agent, flat[i].cpu().numpy(), legal[i], numbers[i]))
         return actions, seen
 
     def policies(self, player: int, observation: np.ndarray, legal: np.ndarray) -> np.ndarray:
@@ -126,9 +128,10 @@ class Team:
         masked = torch.where(torch.as_tensor(legal, device=self.device), logits, ILLEGAL)
         return torch.softmax(masked.double(), -1).cpu().numpy()
 
-    def tensor(self, x: np.ndarray) -> torch.Tensor:
+    def tensor(self, x: Array) -> torch.Tensor:
         """[S * B, ...] -> [S, B, ...] on the device."""
-        made = torch.as_tensor(np.ascontiguousarray(x), dtype=torch.float32, device=self.device)
+        held = np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
+        made = torch.as_tensor(held, dtype=torch.float32, device=self.device)
         return made.reshape(self.seeds, -1, *made.shape[1:])
 
 
@@ -142,3 +145,14 @@ def draw(agent: Agent, parameters: np.ndarray, legal: np.ndarray | None, numbers
         return mean + np.exp(np.clip(log_std, *SPREAD)) * normal
     scores = parameters - np.log(-np.log(numbers[:, : agent.actions]))
     return (scores if legal is None else np.where(legal, scores, -np.inf)).argmax(1)
+
+
+def draw_there(agent: Agent, parameters: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+    """The same on a device, where every action is legal."""
+    if agent.continuous:
+        mean, log_std = parameters.chunk(2, 1)
+        half = numbers.shape[1] // 2
+        angle = 2.0 * torch.pi * numbers[:, half : half + agent.actions]
+        normal = torch.sqrt(-2.0 * torch.log(numbers[:, : agent.actions])) * torch.cos(angle)
+        return mean + torch.exp(log_std.clamp(*SPREAD)) * normal
+    return (parameters - torch.log(-torch.log(numbers[:, : agent.actions]))).argmax(1)

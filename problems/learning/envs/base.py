@@ -9,6 +9,13 @@ from typing import Any
 import numpy as np
 
 Chance = np.random.Generator
+Array = Any
+"""numpy.ndarray, or a torch.Tensor where an environment computes on a device (``Environment.on_device``)."""
+
+
+def on_host(x: Array) -> np.ndarray:
+    """The numbers where NumPy finds them."""
+    return x if isinstance(x, np.ndarray) else x.cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Step:
-    rewards: np.ndarray
+    rewards: Array
     """[B, N]"""
     ended: np.ndarray
     """[B] whether the episode is over, for whatever reason."""
@@ -48,6 +55,9 @@ class Environment:
     """Whether a critic may see all observations during training."""
     open = False
     """Whether rules may see the other agents' actions, policies and rewards."""
+    on_device = False
+    """Whether observations, actions, rewards and uniform numbers are tensors on a device. Who is in play
+    (``ended``, ``dead``, ``acting``, ``legal``) is NumPy's in any case."""
     STATE: tuple[str, ...] = ()
     """Attributes [B, ...] that are the whole state, where a tree is walked."""
 
@@ -58,8 +68,8 @@ class Environment:
         """Begin a new episode in the copies ``where`` [B] is true. Draws for all copies alike."""
         raise NotImplementedError
 
-    def observe(self) -> list[np.ndarray]:
-        """Per agent [B, observation], float32."""
+    def observe(self) -> list[Array]:
+        """Per agent [B, observation], float32. What was handed out is not changed later."""
         raise NotImplementedError
 
     def legal(self) -> list[np.ndarray | None]:
@@ -70,12 +80,16 @@ class Environment:
         """[B, N] whether an agent has a choice now."""
         return np.ones((self.batch, len(self.agents)), bool)
 
-    def step(self, actions: Sequence[np.ndarray]) -> Step:
+    def step(self, actions: Sequence[Array]) -> Step:
         """Per agent [B] of int, or [B, actions] of float."""
         raise NotImplementedError
 
+    def uniform(self, seed: Sequence[int]) -> Any:
+        """A generator whose ``random(shape)`` gives what actions are drawn by, uniform in [0, 1)."""
+        return np.random.default_rng(seed)
 
-Policy = Callable[[Environment, int, np.ndarray], np.ndarray]
+
+Policy = Callable[[Environment, int, Array], Array]
 """(environment, agent, uniform numbers [B, actions]) -> actions: what does not learn."""
 
 
@@ -105,7 +119,7 @@ class Plan:
     """Of the training: ``rate``, ``epochs``."""
 
 
-def at_random(environment: Environment, agent: int, numbers: np.ndarray) -> np.ndarray:
+def at_random(environment: Environment, agent: int, numbers: Array) -> Array:
     """Uniform over legal actions."""
     spec = environment.agents[agent]
     if spec.continuous:
