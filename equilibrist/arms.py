@@ -23,6 +23,7 @@ from equilibrist.errors import Usage
 from memory.archive import Archive, Entry
 from memory.records import Experiment, Proposal, Result, program_id
 from tools.evaluation import Bar, Patience
+from tools.novelty import same_structure
 from tools.tuning import Tuning, tune
 
 SEARCH, TUNING = "search", "tuning"
@@ -30,7 +31,8 @@ ARMS = (SEARCH, "sampling", "climbing", TUNING)
 BURST = 12
 """Evaluations of one experiment of the arm ``tuning``, where the session does not say how many."""
 PROMISING = 3
-"""A program of the search is tuned once when it is among so many best, baselines included."""
+"""A program of the search is tuned when it is among so many best, baselines included, no other of its
+structure was, and tuning has taken no more evaluations than the other experiments of the search."""
 OPERATOR = "cma_es"
 HOPELESS = 3.0
 """Score, summed over games, that a setting of a program's constants may lose against the program as it is."""
@@ -145,9 +147,12 @@ def _target(bench: Bench, budget: int) -> Entry | None:
         return board[0] if board else None
     if bench.arm != SEARCH or budget < 1:
         return None
+    tuned = [e for e in bench.archive.experiments if e.proposal.operator == OPERATOR]
+    if sum(map(evaluations, tuned)) > len(bench.archive.experiments) - len(tuned):
+        return None
     for entry in board[:PROMISING]:
-        relatives = (entry, *bench.archive.children(entry.program_id))
-        if entry.number is not None and all(relative.operator != OPERATOR for relative in relatives):
+        alike = (same_structure(entry.source, known.proposal.source) for known in tuned)
+        if entry.number is not None and not any(alike):
             return entry
     return None
 
