@@ -177,8 +177,8 @@ def _session(home: Path, played: Played, experiments: int, mark: Callable[[], No
     )
 
     class Marking(Watch):
-        def experiment(self, experiment: Experiment) -> None:
-            super().experiment(experiment)
+        def experiment(self, experiment: Experiment, known: bool = False) -> None:
+            super().experiment(experiment, known)
             mark()
 
     run = run_identity(config.problem, config.seed, config.identity())

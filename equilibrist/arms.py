@@ -147,12 +147,14 @@ def _target(bench: Bench, budget: int) -> Entry | None:
         return board[0] if board else None
     if bench.arm != SEARCH or budget < 1:
         return None
-    tuned = [e for e in bench.archive.experiments if e.proposal.operator == OPERATOR]
-    if sum(map(evaluations, tuned)) > len(bench.archive.experiments) - len(tuned):
+    entries = [entry for entry in bench.archive.entries.values() if entry.number is not None]
+    tuned = [entry for entry in entries if entry.operator == OPERATOR]
+    experiments = bench.archive.experiments
+    spent = sum(evaluations(e) for e in experiments if e.proposal and e.proposal.operator == OPERATOR)
+    if spent > len(experiments) - len(tuned):
         return None
     for entry in board[:PROMISING]:
-        alike = (same_structure(entry.source, known.proposal.source) for known in tuned)
-        if entry.number is not None and not any(alike):
+        if entry.number is not None and not any(same_structure(entry.source, e.source) for e in tuned):
             return entry
     return None
 

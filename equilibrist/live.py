@@ -83,18 +83,19 @@ class Watch:
             self.stages[number] = stage
             self.written.pop(number, None)
 
-    def experiment(self, experiment: Experiment) -> None:
-        """A finished experiment (also one that was read back from the journal)."""
+    def experiment(self, experiment: Experiment, known: bool = False) -> None:
+        """A finished experiment. One that was ``known`` is read back from the journal and took no time."""
         with self.lock:
             self.stages.pop(experiment.number, None)
             self.written.pop(experiment.number, None)
             self.done = max(self.done, experiment.number)
             self.recent.append(experiment)
-            self.finished.append(time.monotonic())
+            if not known:
+                self.finished.append(time.monotonic())
             score = experiment.result.score
             if score is not None and (self.best is None or score > (self.best.result.score or float("-inf"))):
                 self.best = experiment
-        if not self.live:
+        if not self.live and not known:
             cost = f"   {self.cost()}" if self.spent.tokens else ""
             self.say(experiment_line(experiment) + f"   {self.rate()}{cost}")
 

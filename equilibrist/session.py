@@ -119,7 +119,7 @@ def conduct(parts: Parts) -> End:
         approve=partial(_approval, control, watch) if config.approve else None,
     )
     for experiment in archive.experiments:
-        watch.experiment(experiment)
+        watch.experiment(experiment, known=True)
     sweep = partial(_swept, evaluator, problem.walls["train"])
     return _Window(bench, parts, sweep).run()
 

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 from small import GAMES, MOMENTUM, PLAIN, PROBLEM, SLOW, InProcess, baselines, judged, remembered
 
 from agents.brief import write_brief
-from equilibrist.arms import OPERATOR, Lines, arm, evaluations, shares, turns
+from equilibrist.arms import OPERATOR, Lines, _target, arm, evaluations, shares, turns
 from equilibrist.errors import Usage
 from memory.archive import Archive
 from memory.journal import Journal
@@ -210,3 +211,24 @@ def test_tuning_gives_a_setting_up_that_has_lost_too_much():
     missing = [own.games[game] for game in GAMES if game not in bad.games]
     assert bad.score == pytest.approx((sum(bad.games.values()) + sum(missing)) / len(GAMES))
     assert bad.score < own.score
+
+
+def test_a_structure_is_tuned_once_and_tuning_gets_no_more_than_half():
+    _, archive, evaluate = judged(remembered(), InProcess())
+
+    def target():
+        return _target(SimpleNamespace(archive=archive, arm="search"), 48)
+
+    assert target() is None  # baselines are the control arm's
+    archive = before = archive.grown(experiment(1, MOMENTUM, evaluate))
+    assert target().number == 1
+    better = MOMENTUM.replace("self.RATE * gradient", "1.5 * self.RATE * gradient")
+    for spent, expected in ((2, 4), (9, None)):
+        tuned = experiment(2, MOMENTUM.replace("0.3", "0.31"), evaluate)
+        proposal = tuned.proposal.model_copy(update={"operator": OPERATOR})
+        tuned = tuned.model_copy(update={"brief": {"evaluations": spent}, "proposal": proposal})
+        archive = before.grown(tuned).grown(experiment(3, MOMENTUM.replace("0.3", "0.32"), evaluate))
+        assert target() is None  # the same structure, if not too much spent
+        archive = archive.grown(experiment(4, better, evaluate))
+        assert archive.leaderboard[0].number == 4
+        assert (target() and target().number) == expected

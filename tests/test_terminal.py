@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 import threading
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from equilibrist.cli import app
+from equilibrist.config import Config
+from equilibrist.live import Watch
 from equilibrist.reading.lines import Lines
 from equilibrist.transcript import Filter, transcript
+from memory.archive import Archive
 from memory.events import Event
+from memory.journal import Journal
 
 ROOT = Path(__file__).parent.parent
 
@@ -203,3 +208,16 @@ def test_the_lessons_that_led_to_the_best_program_stand_in_the_session(home):
     text = run(home, "show", "regret-001").stdout
     assert f"Its author was shown {LESSON}" in text
     assert "equilibrist show regret-001 --experiment 3" in text
+
+
+def test_a_resumed_session_has_no_rate_yet_and_does_not_tell_again_what_is_known(home):
+    archive = Archive.of(Journal.view(home / "sessions" / "regret-001"))
+    console = Console(file=StringIO())
+    watch = Watch(console, Config(problem="regret"))
+    for experiment in archive.experiments:
+        watch.experiment(experiment, known=True)
+    assert console.file.getvalue() == ""
+    assert watch.rate() == "rate not yet known"
+    assert watch.done == len(archive.experiments)
+    watch.experiment(archive.experiments[-1])
+    assert "per minute" in console.file.getvalue()
