@@ -27,10 +27,12 @@ class ArmRow(Record):
     evaluations: int
     best: float | None
     """Best score of the arm's own programs, over all of its evaluations."""
-    at_equal: float | None
-    """The same after as many evaluations as the arm with the fewest had."""
+    equal: int | None = None
+    """Evaluations at which the search is compared with this arm: what the smaller of the two had."""
+    at_equal: float | None = None
+    """Best score of the arm after so many."""
     lift: float | None = None
-    """The search's ``at_equal`` less this one; None for the search itself, or without a score."""
+    """The search's best after so many, less this one; None for the search itself, or without a score."""
     low: float | None = None
     high: float | None = None
     """95 % interval of the lift, by resampling the experiments of both arms: how much of it the draw of the
@@ -45,27 +47,30 @@ def rows(archive: Archive) -> list[ArmRow]:
         arms.setdefault(arm(experiment), []).append(experiment)
     if len(arms) < 2:
         return []
-    equal = min(sum(map(evaluations, own)) for own in arms.values())
-    search = _tried(arms[SEARCH])
-    best = _best(search, equal)
-    made = []
+    search = _tried(arms.pop(SEARCH))
+    spent = sum(cost for cost, _ in search)
+    made = [ArmRow(arm=SEARCH, experiments=len(search), evaluations=spent, best=_best(search, math.inf))]
     for name, own in arms.items():
         tried = _tried(own)
-        at_equal = _best(tried, equal)
-        lift = None if name == SEARCH or best is None or at_equal is None else best - at_equal
-        low, high = _interval(search, tried, equal) if lift is not None else (None, None)
-        made.append(
-            ArmRow(
-                arm=name,
-                experiments=len(own),
-                evaluations=sum(cost for cost, _ in tried),
-                best=_best(tried, math.inf),
-                at_equal=at_equal,
-                lift=lift,
-                low=low,
-                high=high,
-            )
+        row = ArmRow(
+            arm=name,
+            experiments=len(own),
+            evaluations=sum(cost for cost, _ in tried),
+            best=_best(tried, math.inf),
         )
+        equal = min(spent, row.evaluations)
+        best, at_equal = _best(search, equal), _best(tried, equal)
+        if best is not None and at_equal is not None:
+            low, high = _interval(search, tried, equal)
+            compared = {
+                "equal": equal,
+                "at_equal": at_equal,
+                "lift": best - at_equal,
+                "low": low,
+                "high": high,
+            }
+            row = row.model_copy(update=compared)
+        made.append(row)
     return made
 
 
@@ -108,13 +113,22 @@ def _over(name: str, values: Sequence[float]) -> Lift:
 def table(found: Sequence[ArmRow]) -> Table:
     title = "Arms: what the search is worth at equal evaluations"
     made = Table("arm", title=title, title_justify="left")
-    for column in ("experiments", "evaluations", "best", "at equal", "lift of the search", "95 %"):
+    for column in (
+        "experiments",
+        "evaluations",
+        "best",
+        "compared at",
+        "best then",
+        "lift of the search",
+        "95 %",
+    ):
         made.add_column(column, justify="right")
     for row in found:
         lift = "" if row.lift is None else f"{row.lift:+.4f}"
         interval = "" if row.low is None or row.high is None else f"{row.low:+.4f} to {row.high:+.4f}"
         counts = (str(row.experiments), str(row.evaluations))
-        made.add_row(safe(row.arm), *counts, figure(row.best), figure(row.at_equal), lift, interval)
+        then = ("", "") if row.equal is None else (str(row.equal), figure(row.at_equal))
+        made.add_row(safe(row.arm), *counts, figure(row.best), *then, lift, interval)
     return made
 
 

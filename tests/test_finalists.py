@@ -70,10 +70,11 @@ def archive_of(scores):
 
 
 def test_the_lift_is_taken_at_equal_evaluations():
-    archive = archive_of({"search": [(1.0, 1), (2.0, 1), (9.0, 5)], "sampling": [(1.5, 1), (1.0, 1)]})
-    search, sampling = rows(archive)
-    assert (search.arm, search.best, search.at_equal, search.evaluations) == ("search", 9.0, 2.0, 7)
-    assert (sampling.at_equal, sampling.lift) == (1.5, 0.5)
+    tried = {"search": [(1.0, 1), (2.0, 1), (9.0, 4), (10.0, 4)], "sampling": [(1.5, 1), (1.0, 1)]}
+    search, sampling, tuning = rows(archive_of({**tried, "tuning": [(8.0, 6)]}))
+    assert (search.arm, search.best, search.equal, search.evaluations) == ("search", 10.0, None, 10)
+    assert (sampling.equal, sampling.at_equal, sampling.lift) == (2, 1.5, 0.5)
+    assert (tuning.equal, tuning.at_equal, tuning.lift) == (6, 8.0, 1.0)  # not at sampling's two
     assert sampling.low <= sampling.lift <= sampling.high
     assert rows(archive_of({"search": [(1.0, 1)]})) == []
 
