@@ -147,14 +147,16 @@ def _target(bench: Bench, budget: int) -> Entry | None:
         return board[0] if board else None
     if bench.arm != SEARCH or budget < 1:
         return None
-    entries = [entry for entry in bench.archive.entries.values() if entry.number is not None]
-    tuned = [entry for entry in entries if entry.operator == OPERATOR]
     experiments = bench.archive.experiments
-    spent = sum(evaluations(e) for e in experiments if e.proposal and e.proposal.operator == OPERATOR)
-    if spent > len(experiments) - len(tuned):
+    tuned = {
+        e.proposal.source: evaluations(e)
+        for e in experiments
+        if e.proposal and e.proposal.operator == OPERATOR
+    }
+    if sum(tuned.values()) > len(experiments) - len(tuned):
         return None
     for entry in board[:PROMISING]:
-        if entry.number is not None and not any(same_structure(entry.source, e.source) for e in tuned):
+        if entry.number is not None and not any(same_structure(entry.source, known) for known in tuned):
             return entry
     return None
 
