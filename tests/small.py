@@ -15,6 +15,7 @@ from typing import Any
 
 from memory.archive import Archive
 from memory.records import Baseline, program_id
+from problems import syntax
 from problems.problem import Problem, Score
 from sandbox.job import Job, Outcome
 from tools.evaluation import Evaluator, bar_of
@@ -46,7 +47,7 @@ GAMES = ("bowl_1", "bowl_2", "bowl_4", "bowl_8")
 
 def check(source: str) -> list[str]:
     try:
-        tree = ast.parse(source)
+        tree = syntax.parse(source)
     except SyntaxError as error:
         return [f"line {error.lineno}: {error.msg}"]
     named = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}

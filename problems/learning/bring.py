@@ -24,6 +24,7 @@ from problems.learning.envs.vectorised import copies as scenario_copies
 from problems.learning.faults import RAISED, ROOT
 from problems.learning.faults import told as told_of
 from problems.learning.trial import Checked, Trial, random_play
+from problems.syntax import parse_expression
 
 ENTRY = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
 LIMIT, LIMIT_TOGETHER = 30.0, 100.0
@@ -72,7 +73,7 @@ def _entry(text: str) -> dict[str, Any]:
         )
     module, function, given = found.groups()
     try:
-        call = ast.parse(f"f{given or '()'}", mode="eval").body
+        call = parse_expression(f"f{given or '()'}").body
         assert isinstance(call, ast.Call)
         if call.args:
             raise ValueError("arguments need names")
