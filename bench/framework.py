@@ -95,7 +95,6 @@ class Played:
     about = "no sandbox"
     slots = 1
     uncovered: tuple[str, ...] = ()
-    english = False
     note = ""
 
     def __init__(self) -> None:

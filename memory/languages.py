@@ -29,7 +29,7 @@ ROOTS = {
     "combine": "eltern$ kinder$ padres$ hijo hija parents$ enfant genitor figli pais$ filho родител "
     "потом kreuz cruz crois incroc combin скрещ комбин",
     "noise": "rausch ruido bruit rumore$ aleatori шум шума$ шуме$ шумом$ случайн",
-    "scale": "escal skali einheit escala echelle scala$ massstab unidad unite$ unita$ масштаб единиц",
+    "scale": "escal riscal skali einheit escala echelle scala$ massstab unidad unite$ unita$ масштаб единиц",
     "power": "wurzel raiz racine radice potenz potenc puissance степен корень корня",
     "diverge": "instab diverg oszill schwank oscil неустойч расход колеб",
     "fast": "schnell beschleun rapid acceler accelera aceler veloc fretta быстр ускор",
@@ -106,3 +106,9 @@ COMMON = frozenset(
     "от по при с со то у что это".split()
 ) | frozenset("的了吗呢会在是和把将与哪个怎样应该更吧可以能么什不之于对及到")
 """What every text has."""
+
+NEGATIONS = frozenset(
+    "nicht kein keine keinen keinem keiner nie niemals weder ohne ni nunca jamas sin nada ningun ninguna "
+    "tampoco ne pas jamais aucun aucune sans rien non mai senza nessun nessuna niente nao nunca sem nenhum "
+    "nenhuma не нет ни без никогда нельзя".split()
+)

@@ -25,6 +25,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from memory.events import Event
+from memory.languages import NEGATIONS
 from memory.records import Lesson, LessonDraft, LessonStatus
 from sandbox.job import Record
 
@@ -40,13 +41,14 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 _HIDDEN = ("Cc", "Cf", "Cs", "Co")
 _JOINERS = "\n\t\u200c\u200d"
 """Kept: line ends, tabs, and the two joiners that Persian and Indic scripts need."""
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 _NAME = re.compile(r"\b(?:[A-Z][A-Z0-9_+]+|\w+_\w+|[a-z]+[A-Z]\w*|[A-Za-z]+\d\w*)\b\+?")
 _GOOD = re.compile(
     r"(improv|help|better|best|fast|speed|gain|benefi|good|win|won|boost|beat|accelerat|success)\w*$"
 )
 _BAD = re.compile(r"(wors|hurt|harm|slow|fail|degrad|lose|loss|lost|bad|useless|damag|diverg|hinder)\w*$")
-_NEGATION = frozenset("no not never none neither nor without cannot only t unless except".split())
+_NEGATION = frozenset("no not never none neither nor without cannot only t unless except".split()) | NEGATIONS
 _EMPTY = frozenset(
     "a an the this that it its of in on at to by for from with and or as is are was were be been than then "
     "when while if so very much more most use used using uses make makes made do does did can will would "
@@ -291,9 +293,11 @@ def _exact(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _content(text: str) -> frozenset[str]:
-    """Beginnings (five letters, a crude stem) of the words that carry meaning other than better or worse."""
+    """Beginnings (five letters, a crude stem) of the words that carry meaning other than better or worse;
+    where words are not spaced, whole clauses."""
     words = set(re.findall(r"\w+", text.casefold())) - _EMPTY - _NEGATION
-    return frozenset(word[:5] for word in words if not (_GOOD.match(word) or _BAD.match(word)))
+    meant = (word for word in words if not (_GOOD.match(word) or _BAD.match(word)))
+    return frozenset(word if _UNSPACED.search(word) else word[:5] for word in meant)
 
 
 @lru_cache(maxsize=4096)

@@ -2,14 +2,15 @@
 
 A sentence embedder knows that "clip" and "floor" are near in general, not that in this field they are one
 thing. A word that begins like one of a family brings the family's name along, so that a question in other
-words than the lesson's still shares words with it. A word of another language is replaced by its families,
-for few lessons would have it.
+words than the lesson's still shares words with it. So does a word of another language, which itself only
+counts where a lesson has it.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -18,6 +19,8 @@ from memory.languages import COMMON, PHRASES, ROOTS
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+\+?")
 """Chinese and Japanese are written without spaces: there a character counts as a word."""
 _ACCENTS = re.compile("[\u0300-\u036f]")
+_OTHER = re.compile(r"[\u0400-\u1fff\u3040-\u9fff\uac00-\ud7af]")
+"""Letters that are neither Latin nor Greek, which formulas have."""
 _KANA = re.compile("[\u3040-\u309f]")
 """What Japanese joins its words with."""
 _PART = re.compile(r"[^\W\d_]{3,}")
@@ -79,13 +82,20 @@ _PHRASES: dict[str, set[str]] = {}
 for _name, _some in PHRASES.items():
     for _phrase in _some.split():
         _PHRASES.setdefault(_phrase, set()).add(f"~{_name}")
+FOREIGN = "="
+VERSION = zlib.crc32(repr((_FAMILIES, ROOTS, PHRASES, sorted(COMMON))).encode())
+"""Of all that ``in_english`` depends on."""
 _PHRASE = re.compile("|".join(sorted(_PHRASES, key=lambda phrase: -len(phrase))))
 
 
 def words(text: str) -> frozenset[str]:
-    """Stems, parts of names (``liars_dice5``: liars, dice), and families, each marked with ``~``."""
+    """Stems, parts of names (``liars_dice5``: liars, dice), and families, each marked with ``~``.
+
+    A word of another language is marked with ``FOREIGN``: it has its families beside it.
+    """
     text = _plain(text)
-    found = {family for phrase in set(_PHRASE.findall(text)) for family in _PHRASES[phrase]}
+    phrases = set(_PHRASE.findall(text))
+    found = {FOREIGN + phrase for phrase in phrases}.union(*(_PHRASES[phrase] for phrase in phrases))
     text = _KANA.sub(" ", _PHRASE.sub(" ", text))
     for word in _WORD.findall(text):
         if word not in _COMMON and word not in COMMON:
@@ -93,19 +103,20 @@ def words(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def gloss(text: str) -> str:
-    """A text of another language in English, word by word, as far as the families go; empty for English."""
-    text = _plain(text)
-    told = _PHRASE.sub(lambda found: f" {_spoken(_PHRASES[found[0]])} ", text)
-    foreign = told != text
-    made: list[str] = []
-    for word in _WORD.findall(_KANA.sub(" ", told)):
+def in_english(text: str) -> str:
+    """A text of one of ``languages`` in English, word by word, as far as the families go; empty when they go
+    nowhere and its letters are not Latin. A text in English, or in a language not known here, as it is."""
+    plain = _plain(text)
+    told = _PHRASE.sub(lambda found: f" {_spoken(_PHRASES[found[0]])} ", plain)
+    words, made = _WORD.findall(_KANA.sub(" ", told)), list[str]()
+    signs = sum((word in COMMON) - (word in _COMMON) for word in words)
+    for word in words:
         named = _named(_FOREIGN, () if _named(_ROOTS, (word,)) else (word,))
-        own = any(word.startswith(name[1:]) for name in named)
-        foreign |= not word.isascii() or (bool(named) and not own)
+        signs += bool(named) and not any(word.startswith(name[1:]) for name in named)
         if named or (word not in COMMON and word.isascii()):
             made.append(_spoken(named) if named else word)
-    return " ".join(made) if foreign else ""
+    strange = _OTHER.search(plain) is not None
+    return " ".join(made) if strange or signs > 0 else text
 
 
 def _spoken(families: Iterable[str]) -> str:
@@ -122,7 +133,7 @@ def _of(word: str) -> frozenset[str]:
     parts = [part for part in _PART.findall(word) if part != word] if re.search(r"[\d_]", word) else []
     families = _named(_ROOTS, (word, *parts))
     if not families and (foreign := _named(_FOREIGN, (word,))):
-        return foreign
+        return foreign | {FOREIGN + word}
     return families.union({_stem(word)}, map(_stem, parts), _named(_FOREIGN, parts))
 
 

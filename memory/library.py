@@ -91,7 +91,7 @@ class Library:
         memory, which costs less than looking up names and filters in Chroma.
         """
         only = only or Filter()
-        vectors = self._embedder.embed(parts(question, self._embedder.english))
+        vectors = self._embedder.embed(parts(question))
         first, self._asked = not self._asked, True
         if only.status != "retired" and (self._url or first):
             index = self._opened()

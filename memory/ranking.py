@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memory.lexicon import gloss, words
+from memory.lexicon import FOREIGN, words
 from memory.records import Lesson, LessonStatus
 
 TRUST: Mapping[LessonStatus, float] = {
@@ -32,8 +32,6 @@ LEAST = 0.17
 """Relevance below which a lesson has nothing to do with the question: in 12 paraphrased questions the
 right lesson had 0.18 to 0.60, in 8 questions about other matters the nearest had 0.06 to 0.17."""
 _POOL = 64
-_OTHER = re.compile(r"[\u0400-\u1fff\u3040-\u9fff\uac00-\ud7af]")
-"""Letters that are not Latin."""
 _NAME = re.compile(r"[\d_]")
 _NAMED = 2.0
 """Weight of a name from a program or a number (``liars_dice5``), which nobody says by chance."""
@@ -53,21 +51,13 @@ class Recalled:
     """The parts of the score, for a person or an agent."""
 
 
-def parts(question: str, english: bool) -> list[str]:
-    """A question, and its sentences when it is long: what matters must not drown in what surrounds it.
-
-    ``english``: the embedder knows English alone, so a question in another language comes with its words
-    translated, and without itself where it has other letters: all such texts look alike to the embedder.
-    """
-    translated = gloss(question) if english else ""
-    if english and _OTHER.search(question):
-        return [translated]
-    sentences: list[str] = []
-    if len(question) > _LONG:
-        found = re.split(r"(?<=[.!?;。！？])\s*|,? (?:and|which is) ", question)
-        sentences = [part.strip() for part in found if len(part.strip()) > 20]
-    told = dict.fromkeys([*sentences[:_PARTS], *([translated] if translated else [])])
-    return [question, *told]
+def parts(question: str) -> list[str]:
+    """A question, and its sentences when it is long: what matters must not drown in what surrounds it."""
+    if len(question) <= _LONG:
+        return [question]
+    found = re.split(r"(?<=[.!?;。！？])\s*|,? (?:and|which is) ", question)
+    sentences = [part.strip() for part in found if len(part.strip()) > 20]
+    return [question, *dict.fromkeys(sentences[:_PARTS])]
 
 
 def names(question: str) -> list[str]:
@@ -145,7 +135,8 @@ class Shelf:
     def _rarity(self, asked: frozenset[str], known: np.ndarray) -> dict[str, float]:
         """Weight of the question's words that some lesson has; all of its words together weigh 1."""
         total = int(known.sum())
-        counts = {w: np.count_nonzero(known[self._holding(w)]) for w in sorted(asked)}
+        every = {w: np.count_nonzero(known[self._holding(w)]) for w in sorted(asked)}
+        counts = {w: n for w, n in every.items() if n or not w.startswith(FOREIGN)}
         weights = {
             w: math.log(1.0 + total / (1.0 + n)) * (2.0 if _NAME.search(w) else 1.0)
             for w, n in counts.items()

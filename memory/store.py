@@ -87,7 +87,7 @@ class Memory:
     ) -> list[Recalled]:
         """At most ``k`` lessons that matter, best first; from this session only those of experiments up to
         ``upto`` (all of them if None)."""
-        vectors = self._embedder.embed(parts(query, self._embedder.english))
+        vectors = self._embedder.embed(parts(query))
         with self._guard:
             view = self._look(self._latest() if upto is None else upto)
             use = usefulness(view.shown, view.helped)

@@ -72,7 +72,7 @@ def test_words_says_that_it_is_weak() -> None:
 class Counting:
     """Words, remembering what it was asked."""
 
-    name, english, note = "counting/1:x", False, ""
+    name, note = "counting/1:x", ""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -76,7 +76,7 @@ class _Ranks:
                 self.plain = local_embedder()
                 self.kept = Cached(self.plain, self.folder)
                 self.shelf = Shelf(self.plain.embed([""]).shape[1])
-            vectors = self.plain.embed(parts(question, self.plain.english))
+            vectors = self.plain.embed(parts(question))
             if new := [x for x in lessons if x.id not in self.shelf.row]:
                 self.shelf.add([(x.id, x.text) for x in new], self.kept.embed([x.text for x in new]))
             factor = np.zeros(len(self.shelf.ids))
