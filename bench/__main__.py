@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import batch, framework, iteration, lessons, memory, psro, sandbox, training
+from bench import batch, framework, iteration, learning, lessons, memory, psro, sandbox, training
 from bench.measure import Row
 
 SECTIONS = {
@@ -27,8 +27,9 @@ SECTIONS = {
     "framework": framework.rows,
     "sandbox": sandbox.rows,
     "lessons": lessons.rows,
+    "learning": learning.rows,
 }
-PACKAGES = ("torch", "numpy", "numba", "open_spiel", "LiteEFG")
+PACKAGES = ("torch", "numpy", "numba", "open_spiel", "LiteEFG", "mpe2")
 
 
 def main() -> None:
@@ -94,7 +95,7 @@ def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
     if unit != "s":
-        return f"{value:,.0f} {unit}"
+        return f"{value:,.0f} {unit}" if unit == "MiB" else f"{value:.2f} {unit}"
     factor, name = (1.0, "s") if value >= 1.0 else (1e3, "ms") if value >= 1e-3 else (1e6, "us")
     return f"{value * factor:.3g} {name}" if value * factor < 1000 else f"{value * factor:,.0f} {name}"
 
@@ -102,6 +103,8 @@ def _figure(value: float | None, unit: str) -> str:
 def _goal(row: Row) -> str:
     if row.at_least is not None:
         return f">= {row.at_least:,.0f}x"
+    if row.no_less is not None:
+        return f">= {_figure(row.no_less, row.unit)}"
     return f"<= {_figure(row.at_most, row.unit)}" if row.at_most is not None else ""
 
 

@@ -27,18 +27,21 @@ class Row:
     what: str
     ours: float | None
     unit: str
-    """Of both figures: ``s`` (seconds) or ``MiB``."""
+    """Of both figures: ``s`` (seconds), ``MiB``, or what is neither time nor space and has no ratio."""
     peer: str = ""
     theirs: float | None = None
     at_least: float | None = None
     """The ratio theirs / ours that is wanted."""
     at_most: float | None = None
     """What ours may be, in ``unit``."""
+    no_less: float | None = None
+    """What ours must reach, in ``unit``."""
     note: str = ""
 
     @property
     def ratio(self) -> float | None:
-        return self.theirs / self.ours if self.theirs is not None and self.ours else None
+        comparable = self.unit in ("s", "MiB") and self.theirs is not None and self.ours
+        return self.theirs / self.ours if comparable else None  # type: ignore[operator]
 
     @property
     def met(self) -> bool | None:
@@ -47,6 +50,8 @@ class Row:
             return self.ratio >= self.at_least
         if self.at_most is not None and self.ours is not None:
             return self.ours <= self.at_most
+        if self.no_less is not None and self.ours is not None:
+            return self.ours >= self.no_less
         return None
 
 

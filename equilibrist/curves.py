@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
 from equilibrist.errors import Usage
-from equilibrist.table import FLOOR, Report
+from equilibrist.table import FLOOR, Report, geometric_mean
 
 SUFFIXES = (".png", ".svg", ".pdf")
 COLUMNS = 4
@@ -26,9 +27,10 @@ def check(path: Path) -> None:
 
 
 def draw(report: Report, path: Path) -> None:
-    """Write the plot; the suffix decides its kind. Both axes are logarithmic; ``FLOOR`` cuts off below.
+    """Write the plot; the suffix decides its kind. Both axes are logarithmic, and ``FLOOR`` cuts off below;
+    of returns they are plain.
 
-    A line is the geometric mean over repeats, the band around it their extremes.
+    A line is the geometric mean over repeats (of returns the mean), the band around it their extremes.
     """
     from matplotlib.figure import Figure
 
@@ -51,15 +53,18 @@ def _panel(panel: Any, report: Report, game: str) -> None:
         cells = [cell for cell in report.of(program, game) if cell.exploitability]
         if not cells:
             continue
-        every = [[max(value, FLOOR) for value in cell.exploitability] for cell in cells]
+        every = [cell.returns or [max(value, FLOOR) for value in cell.exploitability] for cell in cells]
         points = list(zip(*every, strict=False))
-        means = [math.exp(math.fsum(map(math.log, values)) / len(values)) for values in points]
+        means = [(statistics.fmean if cells[0].returns else geometric_mean)(values) for values in points]
         at = cells[0].iterations[: len(points)]
         style = {"color": f"C{number % 10}", "linestyle": LINES[number // 10 % len(LINES)]}
         panel.plot(at, means, label=program, linewidth=1.2, **style)
         if len(every) > 1:
             low, high = [min(values) for values in points], [max(values) for values in points]
             panel.fill_between(at, low, high, color=style["color"], alpha=0.2, linewidth=0)
-    panel.set(xscale="log", yscale="log", xlabel="iterations", ylabel="exploitability")
+    if report.returned:
+        panel.set(xlabel="steps", ylabel="normalised return")
+    else:
+        panel.set(xscale="log", yscale="log", xlabel="iterations", ylabel="exploitability")
     panel.set_title(game, fontsize="medium")
     panel.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""Programs side by side on many games: exploitability at several horizons, means, ranks, spread."""
+"""Programs side by side on many games: exploitability or returns along the run, means, ranks, spread."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from tools.evaluation import Evaluator
 Say = Callable[[str], None]
 FLOOR = 1e-8
 """Exploitability at which a game counts as solved, in means and ranks; as in problem *regret*'s score."""
+LEAST = 0.01
+"""What a normalised return lacks of the reference, at the least: above it nothing is infinitely better."""
 
 
 class Cell(Record):
@@ -37,10 +39,16 @@ class Cell(Record):
 
     @property
     def exploitability(self) -> list[float]:
-        """At the checkpoints; empty when the run failed. Where a return is measured, its distance to the
-        reference: 1 less the normalised return."""
-        series = self.result.curves.get(self.game, {})
-        return series.get("exploitability") or [1.0 - value for value in series.get("normalised", [])]
+        """At the checkpoints; empty when the run failed. Where returns are what counts, what they lack of the
+        reference: 1 less the normalised return, ``LEAST`` at the least."""
+        if self.returns:
+            return [max(1.0 - value, LEAST) for value in self.returns]
+        return self.result.curves.get(self.game, {}).get("exploitability", [])
+
+    @property
+    def returns(self) -> list[float]:
+        """Normalised, at the checkpoints; empty where exploitability is what counts."""
+        return self.result.curves.get(self.game, {}).get("normalised", [])
 
     @property
     def iterations(self) -> list[float]:
@@ -58,8 +66,10 @@ class Standing(Record):
     """Standard deviation of the score over repeats; None with a single one."""
     geometric_means: tuple[float, ...]
     """Of max(exploitability, ``FLOOR``) over games and repeats, one per checkpoint."""
+    returns: tuple[float, ...] = ()
+    """Instead, where returns are what counts: their mean over games and repeats, normalised."""
     rank: float | None
-    """Mean over games of the rank by exploitability at the end, 1 best; equal at or below ``FLOOR``."""
+    """Mean over games of the rank at the end, 1 best; exploitabilities at or below ``FLOOR`` are equal."""
     seconds: float
     failed: tuple[str, ...]
     """Games on which a run did not end well, each with why."""
@@ -78,6 +88,11 @@ class Report(Record):
     def of(self, program: str, game: str) -> list[Cell]:
         """The repeats, in order."""
         return [cell for cell in self.cells if (cell.program, cell.game) == (program, game)]
+
+    @property
+    def returned(self) -> bool:
+        """Whether returns are what counts, and not exploitability."""
+        return any(cell.returns for cell in self.cells)
 
 
 class Progress:
@@ -197,10 +212,15 @@ def run(made: Plan, box: Sandbox, progress: Progress) -> list[Cell]:
 
 
 def standings(report: Report) -> list[Standing]:
-    """Best first: by geometric mean at the end; programs that failed somewhere come last."""
+    """Best first: by the mean at the end; programs that failed somewhere come last."""
     ranks = {game: _ranks({p: _final(report.of(p, game)) for p in report.programs}) for game in report.games}
     rows = [_standing(report, program, ranks) for program in report.programs]
-    return sorted(rows, key=lambda row: (bool(row.failed), row.geometric_means[-1:], -(row.score or 0.0)))
+    return sorted(rows, key=lambda row: (bool(row.failed), *_order(row)))
+
+
+def _order(row: Standing) -> tuple[float, float]:
+    end = [-value for value in row.returns[-1:]] or list(row.geometric_means[-1:]) or [math.inf]
+    return end[0], -(row.score or 0.0)
 
 
 def _standing(report: Report, program: str, ranks: Mapping[str, Mapping[str, float]]) -> Standing:
@@ -209,11 +229,13 @@ def _standing(report: Report, program: str, ranks: Mapping[str, Mapping[str, flo
     scores = [] if failed else [_score(cells, repeat) for repeat in range(report.repeats)]
     curves = [cell.exploitability for cell in cells if cell.exploitability]
     whole = bool(curves) and not failed
+    returns = [cell.returns for cell in cells if cell.returns] if whole else []
     return Standing(
         program=program,
         score=statistics.fmean(scores) if scores else None,
         spread=statistics.stdev(scores) if len(scores) > 1 else None,
-        geometric_means=tuple(map(geometric_mean, zip(*curves, strict=True))) if whole else (),
+        geometric_means=() if returns or not whole else tuple(map(geometric_mean, zip(*curves, strict=True))),
+        returns=tuple(map(statistics.fmean, zip(*returns, strict=True))),
         rank=statistics.fmean(ranks[game][program] for game in report.games) if whole else None,
         seconds=math.fsum(cell.result.seconds for cell in cells),
         failed=tuple(dict.fromkeys(failed)),
@@ -231,7 +253,10 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 
 def _final(cells: Sequence[Cell]) -> float:
-    """Exploitability at the end over repeats; infinite when a run failed."""
+    """Exploitability at the end over repeats, or the negative normalised return; infinite when a run
+    failed."""
+    if all(cell.returns and cell.result.status == "ok" for cell in cells):
+        return -statistics.fmean(cell.returns[-1] for cell in cells)
     finals = [cell.exploitability[-1] if cell.result.status == "ok" else math.inf for cell in cells]
     return geometric_mean(finals) if all(map(math.isfinite, finals)) else math.inf
 
@@ -250,12 +275,13 @@ class Discrimination(Record):
 
     game: str
     solved: int
-    """Programs that end at or below ``FLOOR``."""
+    """Programs that end at or below ``FLOOR``; where returns count, at the reference or above."""
     best: float
     median: float
-    """Exploitability at the end over programs."""
+    """Exploitability, or normalised return, at the end over programs."""
     noise: float | None
-    """Factor between largest and smallest repeat, floored, median over programs; None with one repeat."""
+    """Factor between largest and smallest repeat, floored, median over programs; of returns the difference.
+    None with one repeat."""
 
 
 def discrimination(report: Report) -> list[Discrimination]:
@@ -266,20 +292,23 @@ def discrimination(report: Report) -> list[Discrimination]:
         values = sorted(value for value in finals.values() if math.isfinite(value))
         if not values:
             raise Failed(f"No program ended its run on {game}.")
-        noise = [_factor(report.of(p, game)) for p, value in finals.items() if math.isfinite(value)]
+        noise = [_noise(report.of(p, game)) for p, value in finals.items() if math.isfinite(value)]
+        solved, sign = (-1.0, -1.0) if report.returned else (FLOOR * (1 + 1e-9), 1.0)
         rows.append(
             Discrimination(
                 game=game,
-                solved=sum(value <= FLOOR * (1 + 1e-9) for value in values),
-                best=values[0],
-                median=statistics.median(values),
+                solved=sum(value <= solved for value in values),
+                best=sign * values[0],
+                median=sign * statistics.median(values),
                 noise=statistics.median(noise) if report.repeats > 1 else None,
             )
         )
     return rows
 
 
-def _factor(cells: Sequence[Cell]) -> float:
+def _noise(cells: Sequence[Cell]) -> float:
+    if returns := [cell.returns[-1] for cell in cells if cell.returns]:
+        return max(returns) - min(returns)
     finals = [max(cell.exploitability[-1], FLOOR) for cell in cells]
     return max(finals) / min(finals)
 
@@ -288,16 +317,18 @@ def as_csv(report: Report) -> str:
     """One line per program, game, repeat and checkpoint; a failed run has one line with its status."""
     stream = io.StringIO()
     writer = csv.writer(stream)
-    writer.writerow(["program", "game", "repeat", "status", "iteration", "exploitability", "last_iterate"])
+    titles = ["program", "game", "repeat", "status", "iteration", "exploitability", "last_iterate"]
+    if report.returned:
+        titles = [*titles[:4], "steps", "normalised", "return", "exploitability"]
+    writer.writerow(titles)
     for cell in report.cells:
         series = cell.result.curves.get(cell.game, {})
-        last = series.get("last_iterate", [])
         head = [cell.program, cell.game, cell.repeat, cell.result.status]
-        lines = list(zip(cell.iterations, cell.exploitability, strict=True))
-        for i, (iteration, value) in enumerate(lines):
-            writer.writerow([*head, int(iteration), repr(value), repr(last[i]) if last else ""])
-        if not lines:
-            writer.writerow([*head, "", "", ""])
+        for i, iteration in enumerate(cell.iterations):
+            values = [repr(series[name][i]) if series.get(name) else "" for name in titles[5:]]
+            writer.writerow([*head, int(iteration), *values])
+        if not cell.iterations:
+            writer.writerow([*head, *[""] * len(titles[4:])])
     return stream.getvalue()
 
 

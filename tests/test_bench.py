@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench import learners, learning
 from bench.__main__ import SECTIONS, _figure, _goal
+from bench.learners import Match
+from bench.learning import SEEDS, _rows
 from bench.measure import Row, measured, sustained
 
 
@@ -16,6 +19,49 @@ def test_a_goal_is_a_ratio_or_a_limit() -> None:
     assert Row("s", "w", 0.5, "s", "peer", 300.0, at_most=0.6).met is True
     for nothing in (Row("s", "w", 2.0, "s"), Row("s", "w", None, "s", "peer", None, at_least=50.0)):
         assert nothing.met is None
+
+
+def test_returns_have_no_ratio_and_are_held_to_what_the_peer_reaches() -> None:
+    theirs = {"returns": [-24.0, -23.0, -23.5, -23.2, -23.8], "cpu": 20.0, "steps": 20_000}
+    level = {"returns": [-23.6, -23.4, -23.5, -23.3, -23.7], "cpu": 2.0, "steps": 100_000}
+    learnt, cost = _rows("spread", level, "peer", theirs)
+    assert (learnt.ratio, learnt.met, _goal(learnt)) == (None, True, f">= {learnt.no_less:.2f} return")
+    assert f"{100_000 // SEEDS:,} steps" in learnt.what
+    assert cost.ratio == pytest.approx(50.0)
+    idle, _ = _rows("spread", {**level, "returns": [-26.0] * SEEDS}, "peer", theirs)
+    assert idle.met is False
+    assert _figure(-23.456, "return") == "-23.46 return"
+
+
+def test_two_learners_at_many_boards_are_paid_for_their_own_moves() -> None:
+    copies = 6
+    match = Match(alike=True, seed=0, copies=copies)
+    match.play(2 * copies * 12)  # of the 13 rounds in a batch
+    assert match.taken == 2 * copies * 12
+    first, second = match.learners
+    rounds = first.cur_batch_idx
+    assert (rounds, second.cur_batch_idx) == (11, 11)  # the twelfth is not paid yet
+    empty = first.obs[1:rounds, :, :9].sum(-1) == 9
+    assert (first.dones[: rounds - 1][empty] == 1).all()
+    assert ((second.obs[:rounds, :, :9].sum(-1) % 2) == 0).all()  # an odd number of pieces lies there
+    for learner in match.learners:
+        assert (learner.rewards[:rounds][learner.dones[:rounds] == 0] == 0).all()
+        assert (learner.dones[:rounds].sum() > 0).all()
+        assert set(learner.rewards[:rounds].unique().tolist()) <= {-1.0, 0.0, 1.0}
+    won, lost = first.rewards[1:rounds] == 1, second.rewards[: rounds - 1] == -1
+    assert won.any()
+    assert (won == lost).all()  # by the first one's move, for the second one's move before it
+
+
+def test_both_learners_play_their_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (learners, learning):
+        monkeypatch.setattr(module, "EPISODES", 4)
+    theirs = learners.spread(0.02, alike=True, seeds=1)
+    assert (theirs["steps"], len(theirs["returns"])) == (400, 1)
+    assert learners.tictactoe(0.05, alike=False, seeds=1)["steps"] >= 2 * 27 * 32
+    mine = learning.ours("tictactoe", 0.05, seeds=2)
+    assert (mine["steps"], len(mine["returns"])) == (2 * 2 * 27 * 32, 2)
+    assert all(0.0 < gain <= 1.0 for gain in mine["exploitability"])
 
 
 def test_figures_carry_their_unit() -> None:
@@ -51,4 +97,4 @@ def test_what_is_measured_is_measured_elsewhere_and_a_failure_is_told(
 
 
 def test_every_goal_of_the_project_is_in_a_section() -> None:
-    assert {"iteration", "training", "psro", "memory", "batch", "framework"} <= set(SECTIONS)
+    assert {"iteration", "training", "psro", "memory", "batch", "framework", "learning"} <= set(SECTIONS)

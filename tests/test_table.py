@@ -32,6 +32,7 @@ from equilibrist.table import (
     tabulate,
 )
 from equilibrist.tables import Shown, render
+from equilibrist.verdict import against
 from memory.records import Result
 from problems import PROBLEMS
 from problems.regret import PROBLEM
@@ -164,6 +165,40 @@ def test_means_are_geometric_and_floored_and_ties_share_ranks() -> None:
     assert second.geometric_means == pytest.approx((1e-2, (1e-3 * FLOOR) ** 0.5))
     assert (first.rank, second.rank) == (1.25, 1.75)
     assert [(row.game, row.solved) for row in discrimination(made)] == [("x", 0), ("y", 2)]
+
+
+def _returned(program: str, game: str, normalised: list[float], repeat: int = 0) -> Cell:
+    """As problem *learning* has it; in some environments exploitability is told beside what counts."""
+    ones = [1.0, 1.0]
+    series = {"steps": [50.0, 200.0], "normalised": normalised, "return": ones, "exploitability": ones}
+    result = Result(status="ok", score=1.0, games={game: 1.0}, curves={game: series}, seconds=1.0)
+    return Cell(program=program, game=game, repeat=repeat, result=result)
+
+
+def test_returns_are_shown_as_returns_and_more_is_better(tmp_path: Path) -> None:
+    cells = [_returned("a", "x", [0.1, 1.2]), _returned("b", "x", [0.2, 0.99])]
+    made = _report(*cells, _returned("a", "y", [0.0, -0.4]), _returned("b", "y", [0.0, -0.9]))
+    first, second = standings(made)
+    assert (first.program, first.rank, first.geometric_means) == ("a", 1.0, ())
+    assert first.returns == pytest.approx((0.05, 0.4))
+    assert second.returns[-1] == pytest.approx(0.045)
+    assert [(d.game, d.solved, d.best) for d in discrimination(made)] == [("x", 1, 1.2), ("y", 0, -0.4)]
+    console = Console(file=io.StringIO(), width=120)
+    console.print(render(made))
+    shown = console.file.getvalue()
+    assert "Normalised return at the end" in shown
+    assert "xploitability" not in shown
+    assert "at 25%" in shown
+    row = next(csv.DictReader(io.StringIO(as_csv(made))))
+    found = (row["steps"], row["normalised"], row["return"], row["exploitability"])
+    assert found == ("50", "0.1", "1.0", "1.0")
+    curves.draw(made, tmp_path / "returns.svg")
+    assert (tmp_path / "returns.svg").stat().st_size > 5000
+
+
+def test_a_return_above_the_reference_is_not_a_million_times_better() -> None:
+    made = _report(_returned("mine", "x", [0.1, 1.01]), _returned("ippo", "x", [0.2, 0.98]))
+    assert against(made, "mine", "ippo").ratio == pytest.approx(0.5)
 
 
 def test_spread_is_over_repeats() -> None:
