@@ -21,12 +21,12 @@ from agents.graph import run_experiment
 from agents.state import Bench
 from equilibrist.errors import Usage
 from memory.archive import Archive, Entry
-from memory.records import Experiment, Proposal, Result, program_id
+from memory.records import SEARCH, Experiment, Proposal, Result, program_id
 from tools.evaluation import Bar, Patience
 from tools.novelty import same_structure
 from tools.tuning import Tuning, tune
 
-SEARCH, TUNING = "search", "tuning"
+TUNING = "tuning"
 ARMS = (SEARCH, "sampling", "climbing", TUNING)
 BURST = 12
 """Evaluations of one experiment of the arm ``tuning``, where the session does not say how many."""
@@ -72,16 +72,6 @@ def turns(weights: Mapping[str, float]) -> Iterator[str]:
         yield arm
 
 
-def arm(experiment: Experiment) -> str:
-    """The arm that an experiment belongs to."""
-    return str(experiment.brief.get("arm", SEARCH))
-
-
-def evaluations(experiment: Experiment) -> int:
-    """Programs judged on the train games for it."""
-    return int(experiment.brief.get("evaluations", 1))
-
-
 class Lines:
     """What each arm knows so far, as archives that grow. Copies are cheap and do not change one another."""
 
@@ -93,11 +83,11 @@ class Lines:
         """From a session's whole archive."""
         known = {name: Archive(archive.baselines) for name in weights}
         for experiment in archive.experiments:
-            known[arm(experiment)] = known.get(arm(experiment), Archive(archive.baselines)).grown(experiment)
+            known[experiment.arm] = known.get(experiment.arm, Archive(archive.baselines)).grown(experiment)
         return cls(known)
 
     def grown(self, experiment: Experiment) -> Lines:
-        name = arm(experiment)
+        name = experiment.arm
         return Lines({**self._archives, name: self._archives[name].grown(experiment)})
 
     def __getitem__(self, name: str) -> Archive:
@@ -149,7 +139,7 @@ def _target(bench: Bench, budget: int) -> Entry | None:
         return None
     experiments = bench.archive.experiments
     tuned = {
-        e.proposal.source: evaluations(e)
+        e.proposal.source: e.evaluations
         for e in experiments
         if e.proposal and e.proposal.operator == OPERATOR
     }

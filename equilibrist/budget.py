@@ -49,14 +49,14 @@ class Spent:
     def plus(self, reply: Mapping[str, Any]) -> Spent:
         """With one more reply, as the journal has it."""
         usage, usd = reply.get("usage", {}), reply.get("usd")
-        return replace(
-            self,
-            replies=self.replies + 1,
-            tries=self.tries + reply.get("tries", 1),
-            input=self.input + usage.get("input_tokens", 0),
-            output=self.output + usage.get("output_tokens", 0),
-            usd=self.usd + (usd or 0.0),
-            unpriced=self.unpriced + (usd is None),
+        return Spent(
+            self.replies + 1,
+            self.tries + reply.get("tries", 1),
+            self.input + usage.get("input_tokens", 0),
+            self.output + usage.get("output_tokens", 0),
+            self.usd + (usd or 0.0),
+            self.unpriced + (usd is None),
+            self.gpu_seconds,
         )
 
     def __str__(self) -> str:

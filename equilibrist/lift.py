@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from equilibrist.arms import SEARCH, arm, evaluations
 from equilibrist.render import figure, safe
 from memory.archive import Archive
-from memory.records import Experiment
+from memory.records import SEARCH, Experiment
 from sandbox.job import Record
 
 RESAMPLES = 2000
@@ -44,7 +43,7 @@ def rows(archive: Archive) -> list[ArmRow]:
     """The arms of a session, the search first; empty for a session without control arms."""
     arms: dict[str, list[Experiment]] = {SEARCH: []}
     for experiment in archive.experiments:
-        arms.setdefault(arm(experiment), []).append(experiment)
+        arms.setdefault(experiment.arm, []).append(experiment)
     if len(arms) < 2:
         return []
     search = _tried(arms.pop(SEARCH))
@@ -135,7 +134,7 @@ def table(found: Sequence[ArmRow]) -> Table:
 def _tried(experiments: Sequence[Experiment]) -> list[tuple[int, float | None]]:
     """(evaluations, score) of each experiment; None for a program without a score over every game."""
     return [
-        (evaluations(e), e.result.score if e.result.status == "ok" and not e.result.stopped_early else None)
+        (e.evaluations, e.result.score if e.result.status == "ok" and not e.result.stopped_early else None)
         for e in experiments
     ]
 

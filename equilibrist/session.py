@@ -22,7 +22,7 @@ from agents.ensemble import choose, members
 from agents.errors import ModelError
 from agents.models import attach, open_model
 from agents.state import Bench
-from equilibrist.arms import SEARCH, Lines, Sweep, arm, conduct_one, evaluations, shares, turns
+from equilibrist.arms import Lines, Sweep, conduct_one, shares, turns
 from equilibrist.budget import End, Halted, Meter
 from equilibrist.cache import OutcomeCache
 from equilibrist.config import Config
@@ -31,7 +31,7 @@ from equilibrist.live import Watch
 from equilibrist.steer import Inbox
 from memory.archive import Archive
 from memory.journal import Journal
-from memory.records import Baseline, Experiment, Lesson, Proposal, Result, Verdict, program_id
+from memory.records import SEARCH, Baseline, Experiment, Lesson, Proposal, Result, Verdict, program_id
 from memory.store import Memory
 from problems import PROBLEMS
 from problems.problem import tailored
@@ -223,7 +223,7 @@ class _Window:
         self.seen = {n: Lines.of(bench.archive.upto(n), self.arms) for n in range(first, self.recorded + 1)}
         """What the experiments still to begin may see, by the last experiment in it."""
         known_upto = {n: bench.archive.upto(n).experiments for n in self.seen}
-        self.spent = {n: sum(map(evaluations, known)) for n, known in known_upto.items()}
+        self.spent = {n: sum(e.evaluations for e in known) for n, known in known_upto.items()}
         """Evaluations of these experiments."""
         self.finished: dict[int, Experiment] = {}
         self.running: set[Future[Experiment]] = set()
@@ -311,7 +311,7 @@ class _Window:
         experiment = self.finished.pop(self.recorded)
         self.whole = self.whole.grown(experiment)
         self.seen[self.recorded] = self.seen[self.recorded - 1].grown(experiment)
-        self.spent[self.recorded] = self.spent[self.recorded - 1] + evaluations(experiment)
+        self.spent[self.recorded] = self.spent[self.recorded - 1] + experiment.evaluations
         for past in (self.seen, self.spent):
             past.pop(self.recorded - self.parallel, None)
         _record(self.parts, experiment, self.whole)
@@ -338,7 +338,7 @@ def as_told(lesson: Lesson, session: str) -> Lesson:
 def _record(parts: Parts, experiment: Experiment, archive: Archive) -> None:
     """The one place where an experiment enters the journal, after the lessons drawn from it."""
     journal, memory = parts.journal, parts.memory
-    searched = experiment.analysis is not None and arm(experiment) == SEARCH  # controls teach nobody
+    searched = experiment.analysis is not None and experiment.arm == SEARCH  # controls teach nobody
     drafts = experiment.analysis.lessons if experiment.analysis and searched else ()
     experiment = experiment.model_copy(update={"lesson_ids": memory.learn(experiment, drafts)})
     memory.credit(experiment, archive.improvement(experiment))

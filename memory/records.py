@@ -12,6 +12,8 @@ from sandbox.job import Record, Status
 LessonKind = Literal["insight", "success", "failure", "open_question"]
 LessonStatus = Literal["quarantined", "supported", "contradicted", "retired"]
 Decision = Literal["approve", "revise", "reject"]
+SEARCH = "search"
+"""The arm of a session that is no control."""
 
 
 def program_id(source: str) -> str:
@@ -134,6 +136,16 @@ class Experiment(Record):
     """Lessons that came out."""
     brief: dict[str, Any] = {}
     """What the proposer was given: parent, inspirations, lessons, and why these."""
+
+    @property
+    def arm(self) -> str:
+        """``SEARCH``, or the control arm that it belongs to."""
+        return str(self.brief.get("arm", SEARCH))
+
+    @property
+    def evaluations(self) -> int:
+        """Programs judged on the train games for it."""
+        return int(self.brief.get("evaluations", 1))
 
 
 class Baseline(Record):

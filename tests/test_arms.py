@@ -11,7 +11,7 @@ import pytest
 from small import GAMES, MOMENTUM, PLAIN, PROBLEM, SLOW, InProcess, baselines, judged, remembered
 
 from agents.brief import write_brief
-from equilibrist.arms import OPERATOR, Lines, _target, arm, evaluations, shares, turns
+from equilibrist.arms import OPERATOR, Lines, _target, shares, turns
 from equilibrist.errors import Usage
 from memory.archive import Archive
 from memory.journal import Journal
@@ -113,7 +113,7 @@ def test_an_arm_knows_nothing_of_the_others():
     assert [e.number for e in lines["search"].experiments] == [1]
     assert [e.number for e in lines["climbing"].experiments] == [3]
     assert not lines["sampling"].experiments
-    assert arm(lines["climbing"].experiments[0]) == "climbing"
+    assert lines["climbing"].experiments[0].arm == "climbing"
     climbing = write_brief(PROBLEM, lines["climbing"], 5, 9, lambda q, k: [], "climbing")
     assert climbing.parent_id == lines["climbing"].leaderboard[0].program_id
     assert not climbing.inspiration_ids
@@ -186,12 +186,12 @@ def test_a_session_with_arms_and_tuning_resumes_and_replays(tmp_path):
         "run", "regret", *small, "--experiments", "4", "--arms", "tuning,sampling", "--tune", "4"
     )
     archive = Archive.of(Journal.view(tmp_path / "sessions" / made["session"]))
-    arms = [arm(e) for e in archive.experiments]
+    arms = [e.arm for e in archive.experiments]
     assert sorted(arms) == ["sampling", "search", "search", "tuning"]
-    tuned = next(e for e in archive.experiments if arm(e) == "tuning")
+    tuned = next(e for e in archive.experiments if e.arm == "tuning")
     assert tuned.proposal.operator == OPERATOR
     assert tuned.brief["author"] == OPERATOR
-    assert evaluations(tuned) == 4
+    assert tuned.evaluations == 4
     assert {row["arm"] for row in made["arms"]} == {"search", "sampling", "tuning"}
     assert {row["arm"]: row["evaluations"] for row in made["arms"]}["tuning"] == 4
     more = equilibrist("resume", made["session"], "--experiments", "6", "--evaluations", "5")

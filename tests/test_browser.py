@@ -3,10 +3,11 @@
 import os
 import shutil
 import threading
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
-from journals import LATER, LESSON, chain, experiment, lesson_added, many, new_session
+from journals import LATER, LESSON, chain, experiment, hostile, lesson_added, many, new_session
 
 from equilibrist.web.app import LOOPBACK, make_app
 from equilibrist.web.server import _listen
@@ -46,8 +47,8 @@ def home(tmp_path_factory):
     return home
 
 
-@pytest.fixture(scope="module")
-def address(home):
+@contextmanager
+def served(home):
     listener = _listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
@@ -61,8 +62,20 @@ def address(home):
     thread.join(30)
 
 
+@pytest.fixture(scope="module")
+def address(home):
+    with served(home) as address:
+        yield address
+
+
 @pytest.fixture
 def page(chromium, address):
+    with let_in(chromium, address) as page:
+        yield page
+
+
+@contextmanager
+def let_in(chromium, address):
     """A page that was let in; any complaint on its console fails the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -216,6 +229,29 @@ def test_a_phone_needs_no_sideways_scrolling(page):
     ):
         page.goto(page.base + path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+def test_hostile_text_does_nothing_on_a_phone(chromium, tmp_path):
+    hostile(tmp_path)
+    with served(tmp_path) as address, let_in(chromium, address) as page:
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+        for path, part in {
+            "/": "main",
+            "/sessions/regret-001": "#lineage",
+            "/sessions/regret-001/experiments/1": "#curves",
+            "/sessions/regret-001/experiments/2": "main",
+            "/sessions/regret-001/experiments/3": "main",
+            "/memory": "#found a",
+            f"/memory/{LESSON}": "main",
+            "/compare?a=regret-001/1&b=regret-001/2": "main",
+            "/compare?a=regret-001&b=regret-001": "main",
+        }.items():
+            page.goto(page.base + path)
+            page.locator(part).first.scroll_into_view_if_needed()
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            page.get_by_text("<script>alert(1)</script>").first.wait_for(state="attached")
 
 
 def test_what_charts_say_can_be_read_on_a_phone(page):

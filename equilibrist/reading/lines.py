@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from memory.events import Event, header
+from memory.events import Event, whole
 from memory.heads import Place, heads
 
 FOLLOWED = 0.2
@@ -94,10 +94,10 @@ class Lines:
     def read(self, places: Iterable[Place]) -> Iterator[Event]:
         for offset, length in places:
             line = os.pread(self._file, length, offset)
-            if header(line) is None:
+            if whole(line):
+                yield _decode(line)
+            else:
                 self.damaged += 1
-                continue
-            yield _decode(line)
 
 
 def _decode(line: bytes) -> Event:
