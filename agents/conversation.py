@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import RunnableBinding
 
 from agents.condense import LEVELS, condensed
-from agents.errors import ContextOverflow
+from agents.errors import OVERFLOWED, ContextOverflow
 from agents.models import model_id
 from agents.text_calls import without_thoughts
 from tools.desk import Desk, Submission
@@ -34,6 +35,10 @@ SILENCE = 3
 """Replies in a row without a usable call after which a turn is given up."""
 CALLS = 16
 """Calls run of one reply."""
+NAMELESS = re.compile(r"[^a-zA-Z0-9_-]")
+"""What no name of a tool may hold at OpenAI and others."""
+LONGEST_NAME = 64
+"""Characters that it may have there."""
 KEPT = 400
 """Characters kept of what a broken call said."""
 
@@ -141,11 +146,13 @@ def _ask(
 
     ``options`` hold the tools; a model takes them in half the time that a binding takes to hand them on.
     """
+    faults: list[str] = []
     while True:
         try:
             message = model.invoke(condensed(messages, level), {"metadata": about}, **options)
             break
         except ContextOverflow as overflow:
+            faults += overflow.faults or [OVERFLOWED]
             if level == LEVELS:
                 message = AIMessage(content="")
                 about = {**about, "overflow": str(overflow)}
@@ -161,8 +168,8 @@ def _ask(
         ],
         "refusal": str(message.additional_kwargs.get("refusal") or ""),
         "usage": dict(message.usage_metadata or {}),
-        "tries": message.response_metadata.get("tries", 1),
-        "faults": message.response_metadata.get("faults", []),
+        "tries": len(faults) + (0 if "overflow" in about else message.response_metadata.get("tries", 1)),
+        "faults": faults + message.response_metadata.get("faults", []),
         "finish": message.response_metadata.get("finish", ""),
         **({"condensed": level} if level else {}),
     }
@@ -171,9 +178,15 @@ def _ask(
 def _calls(reply: dict[str, Any], step: int) -> list[ToolCall]:
     """Ids of our own, the same in every replay; nine letters and digits, as the strictest endpoints want."""
     return [
-        ToolCall(name=call["name"], args=call["args"], id=f"call{step:02d}{index:03d}", type="tool_call")
+        ToolCall(name=_named(call), args=call["args"], id=f"call{step:02d}{index:03d}", type="tool_call")
         for index, call in enumerate(reply["tool_calls"][:CALLS])
     ]
+
+
+def _named(call: dict[str, Any]) -> str:
+    """A tool as endpoints let it be called: of any other name a model could not be told, for strict endpoints
+    refuse the message that repeats it."""
+    return NAMELESS.sub("_", call["name"])[:LONGEST_NAME]
 
 
 def _answers(

@@ -27,7 +27,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import Field
 
 from agents import replies, text_calls
-from agents.errors import ContextOverflow, ModelError
+from agents.errors import OVERFLOWED, ContextOverflow, ModelError
 
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 NO_KEY = "none"
@@ -97,7 +97,7 @@ class Endpoint(ChatOpenAI):
                 elif streamed and _refuses_streams(fault):
                     self.progress = None
                 elif _is_final(fault) or len(faults) >= self.tries:
-                    raise self._for_people(fault, len(faults)) from None
+                    raise self._for_people(fault, faults) from None
                 else:
                     self._wait(fault, len(faults))
 
@@ -152,19 +152,20 @@ class Endpoint(ChatOpenAI):
             time.sleep(min(left, 0.5))
         self.check()
 
-    def _for_people(self, fault: Exception, attempt: int) -> ModelError:
-        kind = type(fault).__name__.removeprefix("OpenAI")
+    def _for_people(self, fault: Exception, faults: list[str]) -> ModelError:
+        kind, tries = type(fault).__name__.removeprefix("OpenAI"), len(faults)
         kind_of_ours = ContextOverflow if _overflows(fault) else ModelError
         return kind_of_ours(
-            f"The model {self.model_name!r} did not answer ({kind}, {attempt} "
-            f"{'try' if attempt == 1 else 'tries'}): {self._redact(str(fault))[:500]}"
+            f"The model {self.model_name!r} did not answer ({kind}, {tries} "
+            f"{'try' if tries == 1 else 'tries'}): {self._redact(str(fault))[:500]}",
+            faults,
         )
 
     def _result(self, messages: list[BaseMessage], message: AIMessage, faults: list[str]) -> ChatResult:
         """The reply without the key, should the endpoint have echoed it, and with what it took to get it."""
         clean = replies.cleaned(message, self._redact)
         clean.usage_metadata = message.usage_metadata or _guessed(messages, message)
-        finish = message.response_metadata.get("finish", "")
+        finish = clean.response_metadata["finish"]
         clean.response_metadata = {"tries": len(faults) + 1, "faults": faults, "finish": finish}
         return ChatResult(generations=[ChatGeneration(message=clean)])
 
@@ -186,6 +187,8 @@ def _guessed(messages: Sequence[BaseMessage], reply: AIMessage) -> UsageMetadata
 
 def _named(fault: Exception) -> str:
     """A fault in a word or two, for the record; never the server's own words."""
+    if _overflows(fault):
+        return OVERFLOWED
     status = getattr(fault, "status_code", None)
     if status:
         return f"{status} {PHRASES.get(status, '')}".strip()
@@ -205,7 +208,8 @@ def _overflows(fault: Exception) -> bool:
 
 def _refuses_tools(fault: Exception) -> bool:
     """Servers without tool calls say so in their own words: Ollama and vLLM with 400, OpenRouter with 404."""
-    return getattr(fault, "status_code", None) in (400, 404, 422, 501) and "tool" in str(fault).lower()
+    refused = getattr(fault, "status_code", None) in (400, 404, 422, 501)
+    return refused and "tool" in str(fault).lower() and not _overflows(fault)
 
 
 def _refuses_streams(fault: Exception) -> bool:

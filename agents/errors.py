@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+OVERFLOWED = "context overflow"
+"""How a record names a request that was longer than the model's context."""
+
 
 class ModelError(Exception):
     """A model that cannot be had or does not answer."""
+
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = list(faults)
+        """One for each try, for the record."""
 
 
 class ContextOverflow(ModelError):

@@ -18,6 +18,10 @@ LONGEST_TEXT = 60_000
 """Characters of a reply's text that are kept."""
 LONGEST_CALL = 200_000
 """Characters of a call's arguments; longer ones are not run."""
+LONGEST_NAME = 100
+"""Characters of a name that no tool has."""
+MOST_TOKENS = 10**9
+"""No reply takes more; an endpoint that says so is not believed."""
 SURROGATES = re.compile("[\ud800-\udfff]")
 """Halves of a character: legal in JSON, not in UTF-8."""
 
@@ -88,12 +92,13 @@ def cleaned(message: AIMessage, redact: Callable[[str], str]) -> AIMessage:
         said = f"{said[:LONGEST_TEXT]}\n[cut: the reply had {len(said):,} characters]"
     calls: list[ToolCall] = []
     bad = [
-        InvalidToolCall(**{**call, "error": fit(str(call["error"]))}) for call in message.invalid_tool_calls
+        _bad(fit(str(call["name"]))[:LONGEST_NAME], fit(str(call["error"])))
+        for call in message.invalid_tool_calls
     ]
     for call in message.tool_calls:
         text = fit(json.dumps(call, ensure_ascii=False))
         if len(text) > LONGEST_CALL:
-            bad.append(_bad(fit(call["name"])[:100], f"{len(text):,} characters, far too many"))
+            bad.append(_bad(fit(call["name"])[:LONGEST_NAME], f"{len(text):,} characters, far too many"))
         else:
             calls.append(json.loads(text, parse_constant=lambda name: None))
     return message.model_copy(
@@ -103,6 +108,9 @@ def cleaned(message: AIMessage, redact: Callable[[str], str]) -> AIMessage:
             "invalid_tool_calls": bad,
             "additional_kwargs": {
                 "refusal": fit(message.additional_kwargs.get("refusal") or "")[:LONGEST_TEXT]
+            },
+            "response_metadata": {
+                "finish": fit(message.response_metadata.get("finish") or "")[:LONGEST_NAME]
             },
         }
     )
@@ -166,4 +174,5 @@ def _usage(told: Any) -> UsageMetadata | None:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    sane = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+    return value if sane else None

@@ -14,7 +14,10 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
-FENCE = re.compile(r"```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+from agents.replies import LONGEST_TEXT
+
+FENCE = re.compile(r"```[ \t]*+([\w+-]*+)[^\n`]*+\n(.*?)(?:```|\Z)", re.DOTALL)
+"""Possessive, and no backtick after the language: what a model repeats without end must not take minutes."""
 THOUGHTS = re.compile(r"<(think|thinking|thought)>.*?(</\1>|\Z)", re.DOTALL)
 """How models that think aloud mark it, where the server does not take it out."""
 CONVENTION = """
@@ -54,9 +57,10 @@ def without_thoughts(text: str) -> str:
 
 
 def parse(text: str, tools: Sequence[dict[str, Any]]) -> list[ToolCall]:
-    """The calls in a reply's text, in order; none when the text holds no call of a known tool."""
+    """The calls in a reply's text, in order; none when the text holds no call of a known tool. Of a text that
+    is longer than what is kept of it, the rest is not read."""
     known = {tool["function"]["name"]: tool["function"]["parameters"].get("properties", {}) for tool in tools}
-    text = THOUGHTS.sub("", text)
+    text = THOUGHTS.sub("", text)[:LONGEST_TEXT]
     fences = [(match[1].lower(), match[2]) for match in FENCE.finditer(text)]
     programs = [body for language, body in fences if language in ("python", "py")]
     calls: list[ToolCall] = []

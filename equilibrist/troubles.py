@@ -39,7 +39,6 @@ def counts(journal: Readable) -> dict[str, int]:
     for event in journal.events("reply"):
         reply = event.data
         tally.update(reply.get("faults", ()))
-        tally["context overflow"] += bool(reply.get("condensed") or reply.get("overflow"))
         tally["refusal"] += bool(reply.get("refusal"))
         tally["unreadable call"] += len(reply.get("invalid_calls", ()))
         tally["reply cut off"] += reply.get("finish") == "length"

@@ -173,7 +173,8 @@ def _completion(choices: list[Any] | None) -> Message:
 
 
 def _misuse(messages: list[Message]) -> str:
-    """What a strict endpoint would refuse: calls without answers, answers without calls, empty messages."""
+    """What a strict endpoint would refuse: calls without answers, answers without calls, empty messages, and
+    names that no tool can have."""
     open_calls: list[str] = []
     for message in messages:
         if message["role"] == "tool":
@@ -183,7 +184,10 @@ def _misuse(messages: list[Message]) -> str:
             continue
         if open_calls:
             return f"calls without an answer: {open_calls}"
-        open_calls = [made["id"] for made in message.get("tool_calls") or []]
+        made_calls = message.get("tool_calls") or []
+        if odd := [c for c in made_calls if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", c["function"]["name"])]:
+            return f"no name of a function: {odd[0]['function']['name']!r}"
+        open_calls = [made["id"] for made in made_calls]
         if not open_calls and not message.get("content"):
             return f"empty {message['role']} message"
     return ""

@@ -111,6 +111,15 @@ def test_an_endpoint_that_repeats_the_key_does_not_get_it_into_the_reply():
     assert KEY not in repr(endpoint(server))
 
 
+def test_a_key_that_is_repeated_where_no_text_belongs_is_blotted_out_too():
+    bad = {"function": {"name": f"tool {KEY}", "arguments": "{"}}
+    with Loopback(lambda request: {"tool_calls": [bad], "finish": f"stop {KEY}"}) as server:
+        reply = ask(endpoint(server))
+    assert KEY not in repr(reply)
+    assert reply.invalid_tool_calls[0]["name"] == "tool [key]"
+    assert reply.response_metadata["finish"] == "stop [key]"
+
+
 def test_broken_arguments_come_back_as_an_invalid_call():
     with Loopback(lambda request: call("read_program", '{"program_id": ')) as server:
         reply = ask(endpoint(server))
@@ -167,6 +176,14 @@ def test_half_characters_and_numbers_that_are_none_do_no_harm():
     assert server.requests[1]["messages"][2]["content"] == "a\ufffdb"
 
 
+def test_half_a_character_in_the_name_of_a_tool_does_no_harm():
+    """The name comes back to the model in the next request, which must be one that can be sent."""
+    bad = {"function": {"name": "\ud800" * 200, "arguments": "{"}}
+    with Loopback(lambda request: {"tool_calls": [bad]}) as server:
+        reply = ask(endpoint(server))
+    assert reply.invalid_tool_calls[0]["name"] == "\ufffd" * 100
+
+
 def test_a_reply_without_end_is_cut_and_says_so():
     with Loopback(lambda request: {"content": "word " * 400_000}) as server:
         reply = ask(endpoint(server))
@@ -176,8 +193,16 @@ def test_a_reply_without_end_is_cut_and_says_so():
 
 @pytest.mark.parametrize(
     "usage",
-    [None, {}, {"prompt_tokens": -5, "completion_tokens": 3}, {"prompt_tokens": "many"}, [1], "none"],
-    ids=str,
+    [
+        None,
+        {},
+        {"prompt_tokens": -5, "completion_tokens": 3},
+        {"prompt_tokens": "many"},
+        {"prompt_tokens": 10**400, "completion_tokens": 3},
+        [1],
+        "none",
+    ],
+    ids=lambda usage: str(usage)[:40],
 )
 def test_usage_that_cannot_be_is_reckoned_from_the_length(usage):
     with Loopback(lambda request: {"content": "x" * 4000, "usage": usage}) as server:
@@ -211,6 +236,16 @@ def test_a_full_context_is_understood_in_every_vendors_words(status, words):
     with Loopback(answer, [(status, {"x-message": words})]) as server, pytest.raises(ContextOverflow):
         ask(endpoint(server))
     assert len(server.requests) == 1
+
+
+def test_a_full_context_that_speaks_of_tools_is_no_refusal_of_tools():
+    words = "This model's maximum context length is 8192 tokens (8000 in the messages, 1000 in the tools)."
+    with Loopback(answer, [(400, {"x-message": words})]) as server:
+        model = endpoint(server)
+        with pytest.raises(ContextOverflow) as failure:
+            ask(model)
+    assert failure.value.faults == ["context overflow"]
+    assert not model.without_tools
 
 
 @pytest.mark.parametrize(
@@ -375,6 +410,13 @@ def wire_tools():
 def test_calls_are_read_out_of_prose_and_fences(text, found):
     parsed = text_calls.parse(text, wire_tools())
     assert [(made["name"], made["args"]) for made in parsed] == found
+
+
+@pytest.mark.parametrize("text", ["```" + "a" * 10**6, "`" * 10**6, "```a " * 10**5, "<think>" * 10**5])
+def test_a_model_that_repeats_itself_is_read_in_no_time(text):
+    began = time.process_time()
+    assert text_calls.parse(text, wire_tools()) == []
+    assert time.process_time() - began < 5
 
 
 def test_a_missing_key_is_named_unless_the_endpoint_is_on_this_machine():

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,42 @@ def test_programs_are_listed_best_first_with_their_scores_per_game(desk):
     assert [p["score"] for p in listed] == sorted((p["score"] for p in listed), reverse=True)
     assert all(set(p["games"]) == set(GAMES) for p in listed)
     assert len(use(desk, "list_programs", limit=1)["programs"]) == 1
+
+
+@pytest.mark.parametrize("limit", [10**400, -(10**400)])
+def test_a_number_beyond_all_bounds_is_taken_as_it_is_meant(desk, limit):
+    """Raised again from the record at each resumption, an exception would end the session for good."""
+    listed = use(desk, "list_programs", limit=limit)["programs"]
+    assert len(listed) == (3 if limit > 0 else 1)
+    assert use(desk, "nearest_programs", source=MOMENTUM, limit=limit)["nearest"]
+
+
+def test_arguments_that_nobody_thought_of_come_back_as_an_error(desk):
+    def recall(query, limit):
+        return [LESSON][int(query)]
+
+    desk = replace(desk, recall=recall)
+    assert "cannot do that with these arguments" in use(desk, "recall_lessons", query="five")["error"]
+
+
+def test_edits_without_measure_are_refused_and_cost_little(desk):
+    long = desk.draft("\n".join(f"x{i} = {i}" for i in range(2000)))
+    misquoted = "\n".join(f"x{i} = {i + 1}" for i in range(1000))
+    began = time.process_time()
+    assert "does not occur" in edit(desk, long, misquoted, "")
+    assert time.process_time() - began < 5
+    assert "far too long" in edit(desk, program_id(PLAIN), "0.1", "1" * 200_000)
+
+
+def edit(desk, name, search, replacement):
+    edits = [{"search": search, "replace": replacement}]
+    return use(desk, "edit_program", program_id=name, edits=edits)["error"]
+
+
+def test_a_flood_of_lessons_is_refused(desk):
+    flood = [{"text": f"Lesson {n}.", "kind": "insight"} for n in range(21)]
+    assert "at most 20" in use(desk, "submit_analysis", explanation="So it is.", lessons=flood)["error"]
+    assert use(desk, "submit_analysis", explanation="So it is.", lessons=flood[:20]) == {"lessons": 20}
 
 
 def test_a_program_is_read_by_id_and_a_baseline_also_by_name(desk):

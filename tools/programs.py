@@ -12,10 +12,12 @@ from memory.records import Result, program_id
 from sandbox.job import Record
 from tools import novelty
 from tools.behaviour import behaves_like
-from tools.desk import Desk, Program, Refusal, summary
+from tools.desk import LONGEST, Desk, Program, Refusal, summary
 
 KIN = 32
 """Programs compared closely to find the nearest."""
+COMPARED = 1_000_000
+"""Characters compared to find a passage that was misquoted: about a second's worth."""
 OUTPUT_SHOWN = 2000
 """Characters of a program's own output that a role is shown."""
 
@@ -36,6 +38,7 @@ class Edit(Record):
 
 def list_programs(desk: Desk, limit: Limit = 20) -> dict[str, Any]:
     """Evaluated programs, best score first, with scores per game."""
+    limit = min(limit, len(desk.archive.entries))
     shown = list(islice(desk.archive.leaderboard, max(1, limit)))
     ranked = {entry.program_id for entry in shown}
     if len(shown) < limit:
@@ -83,6 +86,7 @@ def compare_programs(desk: Desk, first_id: ProgramId, second_id: ProgramId) -> d
 def nearest_programs(desk: Desk, source: Source, limit: Limit = 3) -> dict[str, Any]:
     """The evaluated programs whose structure is closest to this one, names and constants apart."""
     text = desk.source(source)
+    limit = min(limit, len(desk.archive.entries))
     near = novelty.kin(desk.archive).near(text, max(KIN, limit + 1))
     others = (entry for entry in map(desk.archive.entries.get, near) if entry and entry.source != text)
     ranked = sorted(
@@ -144,6 +148,8 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
         raise Refusal("There is no edit. Give at least one {search, replace}.")
     for number, edit in enumerate(edits, start=1):
         text = _applied(text, edit, number)
+    if len(text) > LONGEST:
+        raise Refusal(f"The program then has {len(text)} characters; {LONGEST} is far too long for any rule.")
     return text
 
 
@@ -193,7 +199,8 @@ def _closest(text: str, part: str) -> str:
     lines = text.splitlines()
     wanted = part.strip("\n").splitlines() or [part]
     windows = ["\n".join(lines[i : i + len(wanted)]) for i in range(max(1, len(lines) - len(wanted) + 1))]
-    best = difflib.get_close_matches("\n".join(wanted), windows, n=1, cutoff=0.5)
+    near = windows if len(part) * len(windows) <= COMPARED else []
+    best = difflib.get_close_matches("\n".join(wanted), near, n=1, cutoff=0.5)
     if not best:
         return "Read the program again and quote it exactly."
     return f"The closest passage, line {windows.index(best[0]) + 1}, reads:\n{best[0]}"

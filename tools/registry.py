@@ -54,6 +54,10 @@ TOOLS: dict[str, tuple[ToolFunction, ...]] = {
 }
 """The last tool of a role ends its turn."""
 
+BUILT_IN = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+"""What arguments that nobody thought of may raise. The reply that holds them is paid for and recorded: raised
+again at each resumption, it would end the session for good."""
+
 
 class DeskTool(BaseTool):
     """A plain function as a LangChain tool."""
@@ -76,6 +80,8 @@ class DeskTool(BaseTool):
             return json.dumps(self.function(self.desk, **arguments), ensure_ascii=False)
         except Refusal as refusal:
             return error(str(refusal))
+        except BUILT_IN as fault:
+            return error(f"The tool cannot do that with these arguments ({type(fault).__name__}: {fault}).")
 
 
 def tools_for(role: str, desk: Desk) -> list[DeskTool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from memory.records import Analysis, Decision, LessonDraft, Proposal, Verdict, program_id
 from tools.desk import Desk, Draft, Refusal
@@ -12,6 +12,8 @@ from tools.programs import Source, duplicate
 
 Prose = Annotated[str, StringConstraints(max_length=4000)]
 """It is shown again in later messages."""
+LESSONS = 20
+"""Of one experiment; each is compared with all that are known, and nobody learns more from one program."""
 Short = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -59,7 +61,9 @@ def give_verdict(
 def submit_analysis(
     desk: Desk,
     explanation: Annotated[Prose, "Did the hypothesis hold? What in the figures says so?"],
-    lessons: Annotated[list[LessonDraft], "What a researcher should know next time; may be empty."],
+    lessons: Annotated[
+        list[LessonDraft], Field(max_length=LESSONS), "What a researcher should know next time; may be empty."
+    ],
 ) -> dict[str, Any]:
     """Hand in the explanation of the result and the lessons from it. Ends your turn."""
     if not explanation.strip():
