@@ -27,7 +27,7 @@ OTHERS = [
 SUITE = [game for wall in PROBLEM.walls.values() for game in wall]
 LARGEST = ("leduc3", "goofspiel5")
 """OpenSpiel needs minutes for their NashConv."""
-LARGE = ("liars_dice6", "battleship3")
+LARGE = ("liars_dice6", "battleship3", "leduc3_iso")
 COMPARED = [
     pytest.param(game, marks=[pytest.mark.slow] if game in LARGE else [])
     for game in (*SUITE, *OTHERS)

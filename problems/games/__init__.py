@@ -13,6 +13,7 @@ GAMES: dict[str, str] = {
     "leduc2": "leduc_poker(players=2)",
     "leduc2_iso": "leduc_poker(players=2,suit_isomorphism=True)",
     "leduc3": "leduc_poker(players=3)",
+    "leduc3_iso": "leduc_poker(players=3,suit_isomorphism=True)",
     "goofspiel3": "goofspiel(num_cards=3)",
     "goofspiel4": "goofspiel(num_cards=4)",
     "goofspiel5": "goofspiel(num_cards=5)",
@@ -32,7 +33,7 @@ GAMES: dict[str, str] = {
     "sheriff2": "sheriff(num_rounds=2)",
     "sheriff3": "sheriff(num_rounds=3)",
 }
-"""Short ids. All parameters not named are OpenSpiel's. Kuhn, Leduc (without ``leduc2_iso``), Goofspiel
+"""Short ids. All parameters not named are OpenSpiel's. Kuhn, Leduc (without the two ``iso``), Goofspiel
 3 to 5 and Liar's Dice are the eleven of Li et al. 2026 (arXiv 2602.16928). ``docs/scores.md`` says on which
 wall each stands, and which are general-sum."""
 

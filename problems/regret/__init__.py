@@ -48,6 +48,7 @@ PROBLEM = Problem(
             "goofspiel3_3p",
             "battleship2",
             "liars_dice4",
+            "leduc3_iso",
         ),
         "sealed": (
             "blotto10",
