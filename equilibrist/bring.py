@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from equilibrist.errors import Failed, Usage
 from equilibrist.render import span
 from memory.files import write_atomically
 from problems import brought
+from problems.apart import apart
 from problems.brought import Brought, BroughtError
 from problems.problem import Problem
 
@@ -28,7 +30,7 @@ def bring(problem: Problem, texts: Sequence[str], say: Callable[[str], None]) ->
     games: list[Brought] = []
     for text in texts:
         try:
-            game = problem.bring(text)  # type: ignore[misc]
+            game = apart(text, partial(problem.bring, text))  # type: ignore[arg-type]
         except BroughtError as error:
             raise Usage(str(error)) from None
         if game.name in (known.name for known in games):

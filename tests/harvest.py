@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import time
 
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete
@@ -53,6 +55,12 @@ class Harvest(ParallelEnv):
     def step(self, actions: dict) -> tuple[dict, dict, dict, dict, dict]:
         if self.fault == "crash" and self.time == 2:
             raise RuntimeError("the field is on fire")
+        while self.fault == "hang" and self.time == 2:
+            pass
+        if self.fault == "left" and self.time == 2:
+            os._exit(3)
+        if self.fault == "slow":
+            time.sleep(0.02)  # as who waits for a simulator, at no CPU time of its own
         rewards = dict.fromkeys(self.agents, 0.0)
         for agent, action in actions.items():
             if agent == "guard":
@@ -76,6 +84,13 @@ class Harvest(ParallelEnv):
 
 def parallel_env(**arguments: object) -> Harvest:
     return Harvest(**arguments)  # type: ignore[arg-type]
+
+
+ONE = Harvest()
+
+
+def same() -> Harvest:
+    return ONE
 
 
 def strange() -> object:

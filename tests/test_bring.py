@@ -90,7 +90,13 @@ def test_a_game_that_cannot_be_used_is_refused_with_the_fault(text, told):
     ("change", "told"),
     [
         (("EFG", "NFG"), "line #1"),
-        (("{ 1, -1 }", "{ 1 }"), "payoffs"),
+        (("{ 1, -1 }", "{ 1 }"), "an outcome must pay every player (line #4"),
+        (("{ 1, -1 }", "{ nan, -1 }"), "no finite number"),
+        (('p "" 1 1 "" { "H" "T" } 0', 'c "" 1 "" { "H" 1/2 "T" 1/3 } 0'), "must sum to one (line #2"),
+        (
+            ('p "" 2 1 "" { "h" "t" } 0', 'p "" 3 1 "" { "h" "t" } 0'),
+            "line 3: player 3 moves",
+        ),
         (('t "" 4 "" { 2, -2 }\n', ""), "no game in Gambit's"),
         (("{ 1, -1 }", "{ 0, 0 }"), None),
     ],
@@ -104,6 +110,29 @@ def test_a_broken_file_is_refused_with_the_line(file, change, told):
         BRING(str(file))
     assert told in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+FORGETFUL = """EFG 2 R "She forgets her first move" { "one" "two" }
+p "" 1 1 "" { "a" "b" } 0
+p "" 1 2 "" { "x" "y" } 0
+t "" 1 "" { 1, -1 }
+t "" 2 "" { 0, 1 }
+p "" 1 2 "" { "x" "y" } 0
+t "" 3 "" { 1, -1 }
+t "" 4 "" { 2, 1 }
+"""
+
+
+def test_a_player_who_forgets_is_told_of_and_one_who_forgets_having_moved_is_refused(file):
+    assert "Imperfect" not in BRING(str(file)).about
+    file.write_text(FORGETFUL)
+    assert "Imperfect recall: player 1 forgets" in BRING(str(file)).about
+    file.write_text(FORGETFUL.replace('1 1 "" {', '1 3 "" {'))
+    with pytest.raises(BroughtError, match="numbered from 1 without a gap"):
+        BRING(str(file))
+    file.write_text(FORGETFUL.replace('1 2 "" { "x" "y" }', '1 1 "" { "a" "b" }'))
+    with pytest.raises(BroughtError, match="absent-mindedness"):
+        BRING(str(file))
 
 
 def test_games_without_a_choice_or_a_payoff_are_refused(file):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equilibrist.bring import bring as validated
+from equilibrist.errors import Usage
 from problems import PROBLEMS, brought
 from problems.brought import BroughtError
 from problems.inprocess import InProcess
@@ -82,12 +85,28 @@ def test_a_users_environment_is_measured_packed_and_learnt_elsewhere(shop):
         ("farm.fields.wheat:parallel_env(fault='moneyless')", "The reward of guard is None"),
         ("farm.fields.wheat:parallel_env(fault='nobody')", "has no agents"),
         ("farm.fields.wheat:parallel_env(fault='endless')", "not over after"),
+        ("farm.fields.wheat:parallel_env(fault='hang')", "not done after 3 s (wheat.py, line"),
+        ("farm.fields.wheat:parallel_env(fault='slow')", "ms a step; more than 5.9 ms is too slow"),
+        ("farm.fields.wheat:same", "one environment again and again"),
     ],
 )
-def test_a_broken_environment_is_refused_with_its_fault(shop, text, told):
+def test_a_broken_environment_is_refused_with_its_fault(shop, text, told, monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("problems.learning.bring"), "PATIENCE", 3.0 if "hang" in text else 60.0
+    )
     with pytest.raises(BroughtError) as caught:
         BRING(text)
     assert told in str(caught.value)
+
+
+def test_an_environment_that_ends_the_interpreter_ends_a_child_of_ours(shop):
+    with pytest.raises(Usage, match=r"Python was left \(exit code 3\)"):
+        validated(PROBLEM, ["farm.fields.wheat:parallel_env(fault='left')"], print)
+    said: list[str] = []
+    (game,) = validated(PROBLEM, ["farm.fields.wheat:parallel_env"], said.append)
+    assert game.data == brought.kept(game.name)
+    assert "3 agents" in said[0]
+    assert "farm.fields.wheat" not in sys.modules
 
 
 def test_faults_of_a_module_are_told_with_their_line(shop):

@@ -113,6 +113,8 @@ class Adapted(Environment):
         super().__init__(batch, chance)
         self.entry = told["entry"]
         self.copies = [construct(told) for _ in range(batch)]
+        if len({id(copy) for copy in self.copies}) < batch:
+            raise BroughtError(f"{self.entry} gives one environment again and again; it must make a new one.")
         self.turns = not hasattr(self.copies[0], "possible_agents") or hasattr(
             self.copies[0], "agent_selection"
         )

@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import io
 import json
+import math
 import re
 import sys
 import warnings
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from problems.apart import patience
 from problems.brought import Brought, BroughtError, named
 from problems.learning.adapter import carried
 from problems.learning.envs.base import Environment
@@ -36,6 +38,8 @@ MOST, FEWEST = 80, 8
 LEARNING, LEARNING_STEP = 0.02, 3e-5
 """Seconds of networks and rule per agent and iteration, and for each of its steps, on one core."""
 CYCLES = 60
+PATIENCE = 60.0
+"""Seconds for import and PettingZoo's test, and for a step of all copies in random play."""
 MOST_TEXT = 2_000_000
 """Characters of source that travel with an environment."""
 
@@ -50,12 +54,13 @@ def bring(text: str) -> Brought:
     """
     told = _entry(text)
     with _here():
-        if told["entry"].partition(":")[0] != PACKAGE:
-            _loaded(told)
-        if is_scenario(told):
-            told["vectorised"] = True
-        else:
-            _api_test(told)
+        with patience(PATIENCE):
+            if told["entry"].partition(":")[0] != PACKAGE:
+                _loaded(told)
+            if is_scenario(told):
+                told["vectorised"] = True
+            else:
+                _api_test(told)
         told["files"] = _sources(told["entry"])
         with carried(told["files"]):
             told["plan"], about, seconds = _plan(told)
@@ -209,11 +214,14 @@ def _trial(told: dict[str, Any], together: bool) -> Trial:
     chance = np.random.default_rng(0)
     try:
         if together:
+            dearest = math.inf
             probe: Environment = Vectorised(told, "cpu", SEEDS * scenario_copies(told), chance)
         else:
-            probe = Checked(told, 4 * COPIES, chance)
+            dearest = LIMIT / (FEWEST * 16 * COPIES * SEEDS)
+            with patience(PATIENCE):
+                probe = Checked(told, 4 * COPIES, chance)
     except BroughtError:
         raise
     except RAISED as error:
         raise BroughtError(f"{told['entry']} cannot be made: {told_of(error)}") from None
-    return random_play(probe, told["entry"])
+    return random_play(probe, told["entry"], dearest, PATIENCE)

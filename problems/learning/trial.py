@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from problems.apart import patience
 from problems.brought import BroughtError
 from problems.learning.adapter import Adapted
 from problems.learning.envs.base import Environment, at_random, on_host
@@ -26,30 +29,54 @@ class Trial:
     returns: np.ndarray
     """[B] mean over agents."""
     cost: float
-    """CPU seconds of one copy's step."""
+    """Seconds of one copy's step, but for those that the machine was busy otherwise."""
 
 
-def random_play(environment: Environment, entry: str) -> Trial:
-    """One episode in every copy. Raises BroughtError when it does not end."""
+def random_play(environment: Environment, entry: str, dearest: float, patient: float) -> Trial:
+    """One episode in every copy.
+
+    Args:
+        dearest: seconds that a copy's step may cost, however short its episodes are.
+        patient: seconds after which a step of all copies counts as one that never ends.
+
+    Raises:
+        BroughtError: an episode does not end, or a step is too dear.
+    """
     agents, batch = environment.agents, environment.batch
     most = 2 * max(agent.actions for agent in agents)
     total, length = np.zeros((batch, len(agents))), np.zeros(batch)
     going, chance = np.ones(batch, bool), environment.uniform([1])
     environment.reset(going)
-    started = time.process_time()
+    started, spent = _clocks(), 0.0
     for steps in range(1, LONGEST + 1):
-        environment.observe()  # as training does, so that a fault in an observation shows
-        numbers = chance.random((len(agents), batch, most))
-        made = environment.step([at_random(environment, i, numbers[i]) for i in range(len(agents))])
+        with patience(patient):
+            environment.observe()  # as training does, so that a fault in an observation shows
+            numbers = chance.random((len(agents), batch, most))
+            made = environment.step([at_random(environment, i, numbers[i]) for i in range(len(agents))])
+        spent = max(now - then for now, then in zip(_clocks(), started, strict=True))
+        if steps >= 2 and spent > 2 * dearest * steps * batch:
+            each = 1000 * spent / (steps * batch)
+            raise BroughtError(
+                f"{entry} takes {each:.3g} ms a step; more than {1000 * dearest:.2g} ms is too slow."
+            )
         total += on_host(made.rewards) * going[:, None]
         length += going
         going = going & ~made.ended
         if not going.any():
-            cost = (time.process_time() - started) / (steps * batch)
-            return Trial(len(agents), float(length.mean()), total.mean(1), max(cost, 1e-6))
+            cost = max(spent / (steps * batch), 1e-6)
+            return Trial(len(agents), float(length.mean()), total.mean(1), cost)
         if made.ended.any():
             environment.reset(made.ended)
     raise BroughtError(f"{entry}: an episode of random play is not over after {LONGEST} steps.")
+
+
+def _clocks() -> tuple[float, float]:
+    """CPU seconds; and seconds in which this thread ran or slept, but did not wait for a CPU. The latter are
+    more where a simulator in another process, or a device, is waited for."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        waited = Path("/proc/thread-self/schedstat").read_text().split()[1]
+        return time.process_time(), time.monotonic() - int(waited) / 1e9
+    return time.process_time(), 0.0
 
 
 class Checked(Adapted):
