@@ -30,7 +30,7 @@ def bring(problem: Problem, texts: Sequence[str], say: Callable[[str], None]) ->
     games: list[Brought] = []
     for text in texts:
         try:
-            game = apart(text, partial(problem.bring, text))  # type: ignore[arg-type]
+            game = apart(text, partial(problem.bring, text))  # type: ignore[misc]
         except BroughtError as error:
             raise Usage(str(error)) from None
         if game.name in (known.name for known in games):
