@@ -25,12 +25,15 @@ def bring(problem: Problem, texts: Sequence[str], say: Callable[[str], None]) ->
     Raises:
         Usage: the problem takes none, a game has a fault, or one is given twice.
     """
-    if texts and problem.bring is None:
-        raise Usage(f"Problem {problem.name} has no games of your own.")
     games: list[Brought] = []
+    make = problem.bring
+    if make is None:
+        if texts:
+            raise Usage(f"Problem {problem.name} has no games of your own.")
+        return ()
     for text in texts:
         try:
-            game = apart(text, partial(problem.bring, text))  # type: ignore[misc]
+            game = apart(text, partial(make, text))
         except BroughtError as error:
             raise Usage(str(error)) from None
         if game.name in (known.name for known in games):
