@@ -28,10 +28,14 @@ from pydantic import Field
 
 from agents import replies, text_calls
 from agents.errors import OVERFLOWED, ContextOverflow, ModelError
+from memory.events import redact
 
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 NO_KEY = "none"
 """What is sent to an endpoint that asks for no key, for the client insists on one."""
+SHORTEST_KEY = 8
+"""Characters of a key that is blotted out. A shorter one, say ``x`` or ``EMPTY`` for a local server, is no
+secret, and its letters are in every program."""
 OVERFLOW = re.compile(
     r"context.{0,24}(length|size|window|limit)|(maximum|max|model'?s?) (prompt|context|input)"
     r"|(prompt|input|request|messages?) (is|are|was) too (long|large)|too many (input |prompt )?tokens"
@@ -172,9 +176,9 @@ class Endpoint(ChatOpenAI):
     def _redact(self, text: str) -> str:
         key = self.openai_api_key
         secret = key.get_secret_value() if key is not None and hasattr(key, "get_secret_value") else ""
-        if secret in ("", NO_KEY):
-            return text
-        return text.replace(secret, "[key]").replace(json.dumps(secret)[1:-1], "[key]")
+        if len(secret) >= SHORTEST_KEY:
+            text = text.replace(secret, "[key]").replace(json.dumps(secret)[1:-1], "[key]")
+        return redact(text)
 
 
 def _guessed(messages: Sequence[BaseMessage], reply: AIMessage) -> UsageMetadata:

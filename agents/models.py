@@ -85,7 +85,7 @@ def _base_url() -> str | None:
         return None
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ModelError(
-            f"OPENAI_BASE_URL is no web address: {url!r}; it looks like http://127.0.0.1:8000/v1."
+            f"OPENAI_BASE_URL is no web address: {url.rpartition('@')[2]!r}; it looks like http://127.0.0.1:8000/v1."
         )
     return url
 

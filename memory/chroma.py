@@ -188,7 +188,13 @@ def _address(url: str) -> tuple[str, int, bool]:
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https"):
-        raise ConnectionError(f"'{url}' is no address of a Chroma server; one looks like http://host:8000")
+        shown = url.rpartition("@")[2]
+        raise ConnectionError(f"'{shown}' is no address of a Chroma server; one looks like http://host:8000")
+    if parts.username is not None:
+        raise ConnectionError(
+            f"The address of the Chroma server {host} names a user, which Chroma does not tell it and "
+            "which would be kept with the session: leave the part before @ out"
+        )
     return host, port or (443 if secure else 8000), secure
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from memory.events import redact
 from memory.lexicon import VERSION, in_english
 from memory.vectors import Vectors
 
@@ -180,7 +181,8 @@ class Endpoint:
         try:
             rows = np.array(self._client.embed_documents(shown), np.float32)
         except Exception as error:  # openai's, httpx's, and whatever a body that is none makes of itself
-            raise ConnectionError(f"{self.name} gives no vectors: {type(error).__name__}: {error}") from None
+            told = redact(f"{type(error).__name__}: {error}")
+            raise ConnectionError(f"{self.name} gives no vectors: {told}") from None
         if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
             raise ConnectionError(f"{self.name} answered {len(texts)} texts with no vector for each")
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -9,12 +10,19 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 _SUM = re.compile(rb',"sum":"([0-9a-f]{8})"\}$')
 _SECRET = (b"KEY", b"TOKEN", b"SECRET", b"PASSWORD")
 """How names of variables end that hold secrets."""
+_ADDRESS = (b"URL", b"URI", b"BASE", b"ENDPOINT", b"PROXY", b"url", b"proxy")
+"""How names of variables end whose addresses may hold some: ``https://name:password@host``."""
+_SHORTEST = 8
+"""Characters of a secret: a shorter one, such as a local server's ``x`` or ``EMPTY``, guards nothing, and
+would be blotted out of programs and prose."""
 
 
 class JournalError(Exception):
@@ -81,9 +89,32 @@ def decode(line: bytes) -> Event:
 def redact(text: str) -> str:
     """Blot out the secrets of this process's environment, should an error message or a reply repeat one."""
     for raw in os.environb:  # bytes, for every event comes by here and decoding all names takes a while
-        if raw.endswith(_SECRET) and len(value := os.environ.get(name := os.fsdecode(raw), "")) >= 8:
-            text = text.replace(json.dumps(value, ensure_ascii=False)[1:-1], f"[{name}]")
+        hold = _itself if raw.endswith(_SECRET) else _credentials if raw.endswith(_ADDRESS) else None
+        if hold is not None:
+            value = os.environ.get(name := os.fsdecode(raw), "").strip()
+            for secret in hold(value):
+                if len(secret) >= _SHORTEST:
+                    text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], f"[{name}]")
     return text
+
+
+def _itself(value: str) -> tuple[str, ...]:
+    return (value,)
+
+
+@lru_cache(maxsize=64)
+def _credentials(address: str) -> tuple[str, ...]:
+    """The password in an address, or the name if it stands alone, in the forms in which a server may repeat
+    them: as written, decoded, and as HTTP sends both."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ()
+    if not parts.username:
+        return ()
+    name, secret = unquote(parts.username), parts.password or parts.username
+    sent = base64.b64encode(f"{name}:{unquote(parts.password or '')}".encode()).decode()
+    return secret, unquote(secret), sent
 
 
 def _refuse(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Chat models on a wire that goes wrong."""
 
+import base64
 import json
 import time
 
@@ -35,8 +36,8 @@ def answer(request):
 
 
 def endpoint(server, **options):
-    settings = {"first_wait": 0.005, "timeout": 0.3, "max_retries": 0, "use_responses_api": False, **options}
-    return Endpoint(model="m", api_key=KEY, base_url=server.url, **settings)
+    settings = {"first_wait": 0.005, "timeout": 0.3, "max_retries": 0, "use_responses_api": False}
+    return Endpoint(model="m", base_url=server.url, **{"api_key": KEY, **settings, **options})
 
 
 def ask(model, messages=ASK):
@@ -109,6 +110,26 @@ def test_an_endpoint_that_repeats_the_key_does_not_get_it_into_the_reply():
     assert reply.text == "Your key is [key]."
     assert reply.tool_calls[0]["args"] == {"program_id": "[key]"}
     assert KEY not in repr(endpoint(server))
+
+
+@pytest.mark.parametrize("key", ["x", "EMPTY", "none"])
+def test_what_is_no_secret_is_blotted_out_of_no_program(key):
+    """Local servers ask for no key, and their users give any."""
+    with Loopback(lambda request: call("submit_program", {"source": "x = EMPTY or none"})) as server:
+        reply = ask(endpoint(server, api_key=key))
+    assert reply.tool_calls[0]["args"] == {"source": "x = EMPTY or none"}
+
+
+def test_a_password_in_the_address_is_blotted_out_as_a_key_is():
+    sent = base64.b64encode(b"me:p4ssw0rd/long").decode()
+    with Loopback(lambda request: {"content": f"p4ssw0rd/long, p4ssw0rd%2Flong, {sent}"}) as server:
+        address = server.url.replace("//", "//me:p4ssw0rd%2Flong@")
+        with environment(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=address):
+            reply = ask(open_model("m", "proposer", seed=0))
+    assert reply.text == "[OPENAI_BASE_URL], [OPENAI_BASE_URL], [OPENAI_BASE_URL]"
+    wrong = environment(OPENAI_API_KEY=KEY, OPENAI_BASE_URL="me:p4ssw0rd@host/v1")
+    with wrong, pytest.raises(ModelError, match="no web address: 'host/v1'"):
+        open_model("m", "proposer", seed=0)
 
 
 def test_a_key_that_is_repeated_where_no_text_belongs_is_blotted_out_too():

@@ -596,3 +596,10 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path, minilm: Embedder
 def test_what_is_no_address_of_a_server_is_named(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConnectionError, match="no address of a Chroma server"):
         Library(tmp_path, Words(), url).sync()
+
+
+def test_a_password_in_the_address_of_a_server_is_refused_and_not_told(tmp_path: Path) -> None:
+    """It would lie in the session's record, and Chroma's client does not send it."""
+    with pytest.raises(ConnectionError, match="names a user") as refused:
+        Library(tmp_path, Words(), "http://me:p4ssw0rd@127.0.0.1:9").sync()
+    assert "p4ss" not in str(refused.value)
