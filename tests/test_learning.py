@@ -47,6 +47,17 @@ def flipped(source: str) -> str:
     )
 
 
+@pytest.mark.parametrize(
+    ("game", "scale"), [("tictactoe", 0.15), ("market", 0.25), ("speaker_listener", 0.1)]
+)
+def test_a_rule_with_its_sign_flipped_is_worse(game, scale):
+    """Where an agent's own reward is what counts; in the dilemma, who flees it cooperates."""
+    learnt, lost = (play(source, game, scale, judgements=1) for source in (IPPO, flipped(IPPO)))
+    seeds = [f"seed_{k}" for k in (1, 2, 3)]
+    assert all(learnt[seed][-1] > lost[seed][-1] for seed in seeds)
+    assert learnt["normalised"][-1] > lost["normalised"][-1] + 0.1
+
+
 @pytest.mark.slow
 def test_ippo_learns_spread_and_the_flipped_rule_is_worse():
     learnt = play(IPPO, "spread", 0.5, judgements=4)
