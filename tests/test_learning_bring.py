@@ -171,6 +171,19 @@ def test_environments_by_turns_are_learnt(entry):
         assert made["return"] == [0.0]
 
 
+def test_where_one_gains_what_others_lose_each_is_judged_against_random_play(shop):
+    game = BRING("pettingzoo.classic.tictactoe_v3:env")
+    assert "what one gains others lose" in game.about
+    told = json.loads(game.data)
+    assert told["plan"]["measure"] == "scripts"
+    assert told["plan"]["low"] == 0.0
+    assert 0.5 < told["plan"]["high"] <= 1.0  # a standard deviation of wins and losses
+    told["plan"] |= {"iterations": 2, "steps": 12, "copies": 2, "episodes": 4}
+    settings = {"seeds": 2, "judgements": 1, "scale": 1.0, "seed": 0}
+    made = rollout(InProcess(PROBLEM.rule, PROBLEM.baselines["ippo"]), json.dumps(told).encode(), settings)
+    assert made["seed_1"] != [0.0]
+
+
 def test_a_parallel_environment_of_pettingzoo_itself(shop):
     game = BRING("mpe2.simple_spread_v3:parallel_env(max_cycles=10)")
     assert game.data is not None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from problems.brought import BroughtError
-from problems.learning.envs.base import Agent, Chance, Environment, Plan, Step
+from problems.learning.envs.base import Agent, Chance, Environment, Plan, Step, at_random
 from problems.learning.envs.vectorised import Vectorised
 from problems.learning.faults import RAISED, blamed
 from problems.learning.faults import told as told_of
@@ -26,7 +26,7 @@ def brought_plan(told: Mapping[str, Any], device: str) -> Plan:
     """What ``bring`` packed, ready to be trained on."""
     install(told["files"])
     make = partial(Vectorised, told, device) if told.get("vectorised") else partial(Adapted, told)
-    return Plan(make=make, measure="return", **told["plan"])
+    return Plan(make=make, **{"measure": "return", "script": at_random, **told["plan"]})
 
 
 def construct(told: Mapping[str, Any]) -> Any:
@@ -129,8 +129,10 @@ class Adapted(Environment):
         order = list(dict.fromkeys(alike))
         self.marks = [mark(alike, i) for i in range(len(alike))]
         self.agents = tuple(
-            Agent(name, space.size + len(one), space.actions, space.continuous, order.index(kind))
-            for name, space, one, kind in zip(self.names, self.spaces, self.marks, alike, strict=True)
+            Agent(name, space.size + len(one), space.actions, space.continuous, order.index(kind), team)
+            for team, (name, space, one, kind) in enumerate(
+                zip(self.names, self.spaces, self.marks, alike, strict=True)
+            )
         )
         self.seen: list[dict[str, Any]] = [{} for _ in range(batch)]
         self.infos: list[dict[str, Any]] = [{} for _ in range(batch)]

@@ -193,7 +193,7 @@ def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
     steps = int(min(max(length, 16), 64))
     batch = steps * copies * SEEDS
     per_iteration = batch * cost + trial.agents * (LEARNING + LEARNING_STEP * batch)
-    judging = JUDGEMENTS * episodes * SEEDS * length * cost
+    judging = JUDGEMENTS * episodes * SEEDS * length * cost * (trial.agents if trial.opposed else 1)
     iterations = int(min(MOST, (limit - judging) / per_iteration))
     if iterations < FEWEST:
         raise BroughtError(
@@ -201,12 +201,17 @@ def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
             f"{FEWEST} batches of {batch} steps. Make it faster, or its {length:.0f} steps fewer."
         )
     low = float(trial.returns.mean())
-    unit = max(3.0 * float(trial.returns.std()), 0.1 * abs(low), 1e-3)
+    spread = trial.returns.std(0).mean() if trial.opposed else 3.0 * trial.returns.mean(1).std()
+    unit = max(float(spread), 0.1 * abs(low), 1e-3)
     plan = {"iterations": iterations, "steps": steps, "copies": copies, "low": low, "high": low + unit}
+    if trial.opposed:
+        plan["measure"] = "scripts"
     about = (
         f"{trial.agents} agents, {length:.0f} steps an episode, {1000 * cost:.2g} ms a step; "
         f"random play returns {low:.3g}, which counts as 0, and {low + unit:.3g} counts as 1"
     )
+    if trial.opposed:
+        about += "; what one gains others lose, so each agent is judged with all others at random play"
     return plan | {"episodes": episodes}, about, iterations * per_iteration + judging
 
 

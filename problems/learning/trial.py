@@ -27,9 +27,16 @@ class Trial:
     length: float
     """Mean over copies, in steps."""
     returns: np.ndarray
-    """[B] mean over agents."""
+    """[B, N]"""
     cost: float
     """Seconds of one copy's step, but for those that the machine was busy otherwise."""
+
+    @property
+    def opposed(self) -> bool:
+        """Whether what one agent gains others lose: every episode's sum is the same, and agents' shares are
+        not."""
+        spread = float(self.returns.std(0).max())
+        return self.returns.shape[1] > 1 and float(self.returns.mean(1).std()) < 1e-6 * spread
 
 
 def random_play(environment: Environment, entry: str, dearest: float, patient: float) -> Trial:
@@ -64,7 +71,7 @@ def random_play(environment: Environment, entry: str, dearest: float, patient: f
         going = going & ~made.ended
         if not going.any():
             cost = max(spent / (steps * batch), 1e-6)
-            return Trial(len(agents), float(length.mean()), total.mean(1), cost)
+            return Trial(len(agents), float(length.mean()), total, cost)
         if made.ended.any():
             environment.reset(made.ended)
     raise BroughtError(f"{entry}: an episode of random play is not over after {LONGEST} steps.")

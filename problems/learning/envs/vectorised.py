@@ -7,6 +7,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,10 @@ class Vectorised(Environment):
         marks = [mark(alike, i) for i in range(len(alike))]
         self.marks = [torch.as_tensor(one, device=self.device).expand(batch, -1) for one in marks]
         self.agents = tuple(
-            _agent(name, size + len(one), space, order.index(kind))
-            for name, size, one, space, kind in zip(names, sizes, marks, spaces, alike, strict=True)
+            replace(_agent(name, size + len(one), space, order.index(kind)), team=team)
+            for team, (name, size, one, space, kind) in enumerate(
+                zip(names, sizes, marks, spaces, alike, strict=True)
+            )
         )
         self.bounds = [self._bounds(space) for space in spaces]
 
