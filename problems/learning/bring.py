@@ -203,7 +203,8 @@ def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
     low = float(trial.returns.mean())
     spread = trial.returns.std(0).mean() if trial.opposed else 3.0 * trial.returns.mean(1).std()
     unit = max(float(spread), 0.1 * abs(low), 1e-3)
-    plan = {"iterations": iterations, "steps": steps, "copies": copies, "low": low, "high": low + unit}
+    plan: dict[str, Any] = {"iterations": iterations, "steps": steps, "copies": copies}
+    plan |= {"low": low, "high": low + unit}
     if trial.opposed:
         plan["measure"] = "scripts"
     about = (
