@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -190,9 +190,12 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
             journal.save_program(source)
             result = evaluator.evaluate(source, games)
             if result.status != "ok":
+                step = "Check this machine with: equilibrist doctor"
+                if result.status == "timeout":
+                    step = "The machine is too busy, or the games are too large: try --parallel 1, or smaller ones"
                 raise Failed(
                     f"Baseline {name} did not run in the {evaluator.sandbox.name} sandbox ({result.status}): "
-                    f"{result.message} Check this machine with: equilibrist doctor"
+                    f"{result.message.rstrip('.')}. {step}"
                 )
             record = Baseline(name=name, program_id=program_id(source), source=source, result=result)
             return record.model_dump(mode="json")
@@ -201,8 +204,14 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
         watch.baseline(baseline)
         return baseline
 
-    with ThreadPoolExecutor(parallel, thread_name_prefix="baseline") as pool:
-        return list(pool.map(judge, journal.session.get("baselines", sources)))
+    pool = ThreadPoolExecutor(parallel, thread_name_prefix="baseline")
+    try:
+        futures = [pool.submit(judge, name) for name in journal.session.get("baselines", sources)]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        failed = [future for future in futures if future in done and future.exception()]
+        return [future.result() for future in failed or futures]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # after a failure the others are not waited for
 
 
 class _Window:
