@@ -192,7 +192,7 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
             if result.status != "ok":
                 step = "Check this machine with: equilibrist doctor"
                 if result.status == "timeout":
-                    step = "The machine is too busy, or the games are too large: try --parallel 1, or smaller ones"
+                    step = "The machine is too busy, or a game too large: try --parallel 1, or a smaller one"
                 raise Failed(
                     f"Baseline {name} did not run in the {evaluator.sandbox.name} sandbox ({result.status}): "
                     f"{result.message.rstrip('.')}. {step}"

@@ -28,9 +28,7 @@ def test_a_baseline_that_fails_is_told_without_waiting_for_the_others() -> None:
     journal = SimpleNamespace(
         session={}, save_program=lambda source: None, recorded=lambda kind, key, compute: compute()
     )
-    with pytest.raises(
-        Failed, match=r"Baseline bad .*wall-clock time\. The machine is too busy.*--parallel 1"
-    ):
+    with pytest.raises(Failed, match=r"Baseline bad .*wall-clock time\. The machine.*--parallel 1"):
         judge_baselines(journal, evaluator, 2, SimpleNamespace(baseline=print))  # type: ignore[arg-type]
     assert not others.is_set()
     others.set()
