@@ -34,8 +34,8 @@ class ArmRow(Record):
     """The search's best after so many, less this one; None for the search itself, or without a score."""
     low: float | None = None
     high: float | None = None
-    """95 % interval of the lift, by resampling the experiments of both arms: how much of it the draw of the
-    experiments could make. Later experiments build on earlier ones, so several sessions say more
+    """95 % interval of the lift, by resampling the experiments that are compared: how much of it their draw
+    could make. Later experiments build on earlier ones, so several sessions say more
     (``equilibrist lift``)."""
 
 
@@ -48,19 +48,20 @@ def rows(archive: Archive) -> list[ArmRow]:
         return []
     search = _tried(arms.pop(SEARCH))
     spent = sum(cost for cost, _ in search)
-    made = [ArmRow(arm=SEARCH, experiments=len(search), evaluations=spent, best=_best(search, math.inf))]
+    made = [ArmRow(arm=SEARCH, experiments=len(search), evaluations=spent, best=_best(search))]
     for name, own in arms.items():
         tried = _tried(own)
         row = ArmRow(
             arm=name,
             experiments=len(own),
             evaluations=sum(cost for cost, _ in tried),
-            best=_best(tried, math.inf),
+            best=_best(tried),
         )
         equal = min(spent, row.evaluations)
-        best, at_equal = _best(search, equal), _best(tried, equal)
+        ours, theirs = _within(search, equal), _within(tried, equal)
+        best, at_equal = _best(ours), _best(theirs)
         if best is not None and at_equal is not None:
-            low, high = _interval(search, tried, equal)
+            low, high = _interval(ours, theirs)
             compared = {
                 "equal": equal,
                 "at_equal": at_equal,
@@ -139,26 +140,29 @@ def _tried(experiments: Sequence[Experiment]) -> list[tuple[int, float | None]]:
     ]
 
 
-def _best(tried: Sequence[tuple[int, float | None]], budget: float) -> float | None:
-    """Best score within a budget of evaluations."""
-    spent, best = 0, None
-    for cost, score in tried:
+def _within(tried: Sequence[tuple[int, float | None]], budget: float) -> list[tuple[int, float | None]]:
+    """The first experiments that a budget of evaluations pays for; up to the first score in any case."""
+    spent, scored = 0, False
+    for at, (cost, score) in enumerate(tried):
         spent += cost
-        if spent > budget and best is not None:
-            break
-        if score is not None and (best is None or score > best):
-            best = score
-    return best
+        if spent > budget and scored:
+            return list(tried[:at])
+        scored |= score is not None
+    return list(tried)
+
+
+def _best(tried: Sequence[tuple[int, float | None]]) -> float | None:
+    return max((score for _, score in tried if score is not None), default=None)
 
 
 def _interval(
-    search: Sequence[tuple[int, float | None]], control: Sequence[tuple[int, float | None]], budget: int
+    search: Sequence[tuple[int, float | None]], control: Sequence[tuple[int, float | None]]
 ) -> tuple[float, float]:
+    """Of the difference of their bests; both have one."""
     dice = random.Random("lift")
     found = []
     for _ in range(RESAMPLES):
-        ours = _best(dice.choices(search, k=len(search)), budget)
-        theirs = _best(dice.choices(control, k=len(control)), budget)
+        ours, theirs = (_best(dice.choices(arm, k=len(arm))) for arm in (search, control))
         if ours is not None and theirs is not None:
             found.append(ours - theirs)
     found.sort()

@@ -79,6 +79,14 @@ def test_the_lift_is_taken_at_equal_evaluations():
     assert rows(archive_of({"search": [(1.0, 1)]})) == []
 
 
+def test_what_the_search_found_later_is_not_in_the_interval():
+    """Sampling spent four evaluations, so the search's later and better programs are not compared with it."""
+    late = [(1.0 + 0.1 * number, 1) for number in range(4)] + [(9.0, 1)] * 40
+    _, sampling = rows(archive_of({"search": late, "sampling": [(1.0, 1), (1.1, 1), (1.2, 1), (0.9, 1)]}))
+    assert sampling.lift == pytest.approx(0.1)
+    assert -0.2 <= sampling.low <= sampling.lift <= sampling.high <= 0.4
+
+
 def test_several_sessions_give_an_interval():
     lifts = (0.5, 0.7, 0.6)
     archives = [archive_of({"search": [(1.0 + lift, 1)], "sampling": [(1.0, 1)]}) for lift in lifts]
