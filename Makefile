@@ -17,7 +17,7 @@ test: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Everything beside its peers, in one run: half an hour. QUICK=1: a few minutes. With LiteEFG: pip install --no-deps LiteEFG
+# Everything beside its peers, in one run: an hour. QUICK=1: ten minutes. With LiteEFG: pip install --no-deps LiteEFG
 bench: .venv/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
 

@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="bench", description="How fast we are beside our peers, in one run."
     )
-    parser.add_argument("--quick", action="store_true", help="about two minutes: fewer games, shorter runs")
+    parser.add_argument("--quick", action="store_true", help="about ten minutes: fewer games, shorter runs")
     parser.add_argument("--json", action="store_true", help="the report as JSON on standard output")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections alone")
     options = parser.parse_args()

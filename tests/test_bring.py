@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pyspiel
 import pytest
@@ -110,6 +111,14 @@ def test_a_broken_file_is_refused_with_the_line(file, change, told):
         BRING(str(file))
     assert told in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+def test_the_page_says_what_its_example_gives(tmp_path):
+    page = (Path(__file__).resolve().parent.parent / "docs" / "your-own-game.md").read_text()
+    path = tmp_path / "pennies.efg"
+    path.write_text(page.partition("<<'END'\n")[2].partition("END\n")[0])
+    game = BRING(str(path))
+    assert f"{game.name}: {game.about};" in page
 
 
 FORGETFUL = """EFG 2 R "She forgets her first move" { "one" "two" }
