@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import random
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +35,8 @@ from memory.events import redact
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 NO_KEY = "none"
 """What is sent to an endpoint that asks for no key, for the client insists on one."""
+SLOWEST = 10.0
+"""How long a streamed reply may take, in times of what a model may keep silent."""
 SHORTEST_KEY = 8
 """Characters of a key that is blotted out. A shorter one, say ``x`` or ``EMPTY`` for a local server, is no
 secret, and its letters are in every program."""
@@ -145,7 +149,10 @@ class Endpoint(ChatOpenAI):
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
         with self.client.create(**payload) as chunks:
             bodies = (chunk.model_dump(warnings=False) for chunk in chunks)
-            return replies.read(replies.assembled(bodies, lambda length: progress(number, length)))
+            patience = SLOWEST * (
+                self.request_timeout if isinstance(self.request_timeout, float) else math.inf
+            )
+            return replies.read(replies.assembled(bodies, partial(progress, number), patience))
 
     def _wait(self, fault: Exception, attempt: int) -> None:
         asked = _retry_after(fault)

@@ -7,7 +7,9 @@ read is a reply all the same (it was paid for), and the model is told what was w
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,6 +20,8 @@ LONGEST_TEXT = 60_000
 """Characters of a reply's text that are kept."""
 LONGEST_CALL = 200_000
 """Characters of a call's arguments; longer ones are not run."""
+LONGEST_STREAM = 1_000_000
+"""Characters after which a stream is read no further, for a server may never end it."""
 LONGEST_NAME = 100
 """Characters of a name that no tool has."""
 MOST_TOKENS = 10**9
@@ -49,14 +53,18 @@ def read(body: Any) -> AIMessage:
     )
 
 
-def assembled(chunks: Iterable[Any], progress: Callable[[int], None]) -> dict[str, Any]:
+def assembled(
+    chunks: Iterable[Any], progress: Callable[[int], None], seconds: float = math.inf
+) -> dict[str, Any]:
     """The body that a stream of chunks amounts to; ``progress`` is told the characters so far.
 
-    Raises ValueError when the stream ends before the reply does.
+    A stream that takes longer than ``seconds`` or than ``LONGEST_STREAM`` is cut, and what came is the reply:
+    it is paid for. Raises ValueError when the stream ends before the reply does.
     """
+    until = time.monotonic() + seconds
     text: dict[str, str] = {"content": "", "refusal": ""}
     calls: dict[int, dict[str, str]] = {}
-    usage, finish, chunk = None, None, None
+    usage, finish, chunk, length = None, None, None, 0
     for chunk in chunks:
         if chunk.get("error"):
             raise ValueError(f"the endpoint reports an error: {chunk['error']}")
@@ -72,6 +80,9 @@ def assembled(chunks: Iterable[Any], progress: Callable[[int], None]) -> dict[st
                     call[part] += _text((piece.get("function") or {}).get(part))
             length = len(text["content"]) + sum(len(call["arguments"]) for call in calls.values())
             progress(length)
+        if length > LONGEST_STREAM or time.monotonic() > until:
+            finish = finish or "length"  # as an endpoint says that cuts a reply itself
+            break
     if chunk is None:
         raise ValueError("the endpoint sent no stream")
     if finish is None:

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.tools import tool
 from loopback import Loopback, call, environment
 
-from agents import text_calls
+from agents import replies, text_calls
 from agents.endpoint import Endpoint
 from agents.errors import ContextOverflow, ModelError
 from agents.models import attach, model_id, open_model
@@ -331,6 +331,18 @@ def test_a_streamed_reply_is_the_same_and_tells_how_far_it_is():
     assert {number for number, _ in heard} == {7}
     assert [count for _, count in heard] == sorted(count for _, count in heard)
     assert heard[-1][1] == len(whole.text) + len('{"program_id": "abc"}')
+
+
+@pytest.mark.parametrize(("piece", "seconds"), [("drip ", 0.2), ("z" * 100_000, 60.0)])
+def test_a_stream_without_end_is_cut_and_kept(piece, seconds):
+    def endless():
+        while True:
+            time.sleep(0.01)
+            yield {"choices": [{"delta": {"content": piece}, "finish_reason": None}]}
+
+    reply = replies.read(replies.assembled(endless(), lambda length: None, seconds))
+    assert reply.text.startswith(piece)
+    assert reply.response_metadata["finish"] == "length"
 
 
 def test_broken_arguments_of_a_stream_are_not_mended_in_silence():
