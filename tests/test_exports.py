@@ -5,10 +5,11 @@ import math
 from pathlib import Path
 
 import pytest
-from journals import LATER, LESSON, chain, experiment, hostile, new_session, turn
+from journals import LATER, LESSON, chain, experiment, hostile, many, new_session, turn
 from typer.testing import CliRunner
 
 from equilibrist.cli import app
+from equilibrist.errors import Failed
 from equilibrist.exports import inspect, openai, otel
 from equilibrist.frames import load
 from equilibrist.reading.laboratory import Laboratory
@@ -104,7 +105,7 @@ def test_tensorboard_reads_the_scores(home, tmp_path):
 
 
 def test_mlflow_reads_the_run(home, tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
     from mlflow import MlflowClient
 
     made = convert(home, "mlflow", "--out", str(tmp_path / "ml"))
@@ -117,6 +118,34 @@ def test_mlflow_reads_the_run(home, tmp_path, monkeypatch):
     assert run.info.status == "FINISHED"
     assert [x.step for x in client.get_metric_history(run.info.run_id, "score")] == [1, 3]
     assert any(x.path == "best" for x in client.list_artifacts(run.info.run_id))
+
+
+def test_no_span_of_a_long_session_is_dropped(tmp_path):
+    new_session(tmp_path, "regret-001", experiments=900).close()
+    many(tmp_path / "sessions" / "regret-001", 900)
+    out = tmp_path / "spans.jsonl"
+    done = convert(tmp_path, "otel", "--out", str(out))
+    assert f"({len(out.read_text().splitlines())} spans)" in done.output
+    assert len(out.read_text().splitlines()) == 900 * 4  # experiment, turn, reply, call
+
+
+def test_a_collector_that_is_not_there_is_told(view):
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+    class Gone(SpanExporter):
+        def export(self, spans):
+            return SpanExportResult.FAILURE
+
+    with pytest.raises(Failed, match="were not taken"):
+        otel.spans(view, Gone())
+
+
+def test_mlflow_must_be_told_where(home, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert "--out FOLDER" in str(convert(home, "mlflow").exception)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert "MLflow refuses" in str(convert(home, "mlflow").exception)
 
 
 def test_opentelemetry_spans_follow_the_genai_conventions(home, view, tmp_path, monkeypatch):

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import math
+import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from equilibrist.errors import Failed, Usage
 from equilibrist.reading.listing import best_so_far
 from equilibrist.reading.view import SessionView
 
 
 def write(view: SessionView, out: Path | None) -> str:
-    """``out``: a folder to keep runs in; None for MLFLOW_TRACKING_URI, or MLflow's default."""
+    """``out``: a folder to keep runs in; None for MLFLOW_TRACKING_URI.
+
+    Raises:
+        Usage: neither says where to.
+        Failed: MLflow refuses, in its own words.
+    """
+    if out is not None:
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # else it only keeps databases and servers
+    elif not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise Usage("Say where to: MLFLOW_TRACKING_URI=http://host:5000 for a server, or --out FOLDER.")
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _written(view, MlflowClient(tracking_uri=out.resolve().as_uri() if out else None))
+    except MlflowException as error:
+        raise Failed(f"MLflow refuses: {str(error).splitlines()[0][:500]}") from error
+
+
+def _written(view: SessionView, client: Any) -> str:
     from mlflow.entities import Metric, Param, RunTag
 
-    client = MlflowClient(tracking_uri=out.resolve().as_uri() if out else None)
     name = f"equilibrist/{view.problem}"
     found = client.get_experiment_by_name(name)
     experiment = found.experiment_id if found else client.create_experiment(name)

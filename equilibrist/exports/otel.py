@@ -14,11 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from equilibrist.errors import Usage
+from equilibrist.errors import Failed, Usage
 from equilibrist.reading.story import Step, Turn, turns
 from equilibrist.reading.view import SessionView
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+BATCH = 500
+"""Spans after which the processor is waited for; it holds 2,048, and an experiment has some dozens."""
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
@@ -41,7 +43,11 @@ def write(view: SessionView, out: Path | None) -> str:
 
 
 def spans(view: SessionView, exporter: Any) -> int:
-    """Hand every span of the session to an exporter; returns how many there were."""
+    """Hand every span of the session to an exporter; returns how many there were.
+
+    Raises:
+        Failed: the exporter did not take all of them.
+    """
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -49,9 +55,10 @@ def spans(view: SessionView, exporter: Any) -> int:
 
     resource = Resource.create({"service.name": "equilibrist", "equilibrist.session": view.name})
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    taken = _Taken(exporter)
+    provider.add_span_processor(BatchSpanProcessor(taken))
     tracer = provider.get_tracer("equilibrist")
-    count = 0
+    count = flushed = 0
     for row in view.experiments:
         told = turns(view.spoken(row.number or 0))
         start = _nanoseconds(told[0].time if told else row.time)
@@ -68,9 +75,29 @@ def spans(view: SessionView, exporter: Any) -> int:
             count += _turn(tracer, set_span_in_context(root), turn, about["gen_ai.conversation.id"])
         root.end(max(start, _nanoseconds(row.time)))
         count += 1
+        if count - flushed > BATCH:  # what is beyond the processor's queue would be dropped
+            provider.force_flush()
+            flushed = count
+            if taken.count < count:
+                break
     provider.force_flush()
     provider.shutdown()
+    if taken.count < count:
+        raise Failed(f"{count - taken.count} of {count} spans were not taken: is the collector there?")
     return count
+
+
+class _Taken:
+    """An exporter, and how many spans it took."""
+
+    def __init__(self, exporter: Any) -> None:
+        self.exporter, self.count = exporter, 0
+        self.shutdown, self.force_flush = exporter.shutdown, exporter.force_flush
+
+    def export(self, some: Sequence[Any]) -> Any:
+        result = self.exporter.export(some)
+        self.count += len(some) if result.name == "SUCCESS" else 0
+        return result
 
 
 def _turn(tracer: Any, context: Any, turn: Turn, conversation: Any) -> int:
