@@ -55,7 +55,7 @@ def spans(view: SessionView, exporter: Any) -> int:
 
     resource = Resource.create({"service.name": "equilibrist", "equilibrist.session": view.name})
     provider = TracerProvider(resource=resource)
-    taken = _Taken(exporter)
+    taken: Any = _Taken(exporter)
     provider.add_span_processor(BatchSpanProcessor(taken))
     tracer = provider.get_tracer("equilibrist")
     count = flushed = 0
