@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import torch
 
 from bench import learners, learning
 from bench.__main__ import SECTIONS, _figure, _goal
@@ -53,7 +56,16 @@ def test_two_learners_at_many_boards_are_paid_for_their_own_moves() -> None:
     assert (won == lost).all()  # by the first one's move, for the second one's move before it
 
 
-def test_both_learners_play_their_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def single() -> Iterator[None]:
+    """As in a process of the benchmark's own; rule halves that ran in this one set it to double."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    yield
+    torch.set_default_dtype(before)
+
+
+def test_both_learners_play_their_budget(single: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (learners, learning):
         monkeypatch.setattr(module, "EPISODES", 4)
     theirs = learners.spread(0.02, alike=True, seeds=1)
