@@ -33,6 +33,8 @@ class Loopback:
         self.streams = True
         self.keys: list[str] = []
         """Authorization header of each request."""
+        self.wrong: list[Exception] = []
+        """What ``answer`` raised: a fault of the test, which the client would take for one of the wire."""
         self.guard = threading.Lock()
         handler = type("Handler", (_Handler,), {"owner": self})
         self.server = _Server(("127.0.0.1", 0), handler)
@@ -47,6 +49,8 @@ class Loopback:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
+        if self.wrong:
+            raise self.wrong[0]
 
 
 class _Server(ThreadingHTTPServer):
@@ -108,7 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, request: Message, key: str, fault: Fault) -> None:
         if fault == "slow":
             time.sleep(1.0)
-        message = {"role": "assistant", "content": None, **self.owner.answer(request)}
+        try:
+            message = {"role": "assistant", "content": None, **self.owner.answer(request)}
+        except Exception as error:
+            self.owner.wrong.append(error)
+            raise
         if fault == "echo_key":
             message["content"] = f"Your key is {key}."
         usage, finish = message.pop("usage", USAGE), message.pop("finish", "stop")
