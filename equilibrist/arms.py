@@ -31,8 +31,7 @@ ARMS = (SEARCH, "sampling", "climbing", TUNING)
 BURST = 12
 """Evaluations of one experiment of the arm ``tuning``, where the session does not say how many."""
 PROMISING = 3
-"""A program of the search is tuned when it is among so many best, baselines included, no other of its
-structure was, and tuning has taken no more evaluations than the other experiments of the search."""
+"""A program of the search may be tuned when its structure is among so many best, baselines included."""
 OPERATOR = "cma_es"
 HOPELESS = 3.0
 """Score, summed over games, that a setting of a program's constants may lose against the program as it is."""
@@ -131,24 +130,46 @@ def conduct_one(number: int, bench: Bench, given: Proposal | None, sweep: Sweep,
 
 
 def _target(bench: Bench, budget: int) -> Entry | None:
-    """Whose constants are to be tuned now, if any."""
+    """Whose constants are to be tuned now, if any.
+
+    Of the search: the best whose structure was not tuned yet; when all promising ones were, the best whose
+    last tuning raised its score. Tuning takes no more evaluations than the search's other experiments.
+    """
     board = bench.archive.leaderboard
     if bench.arm == TUNING:
         return board[0] if board else None
     if bench.arm != SEARCH or budget < 1:
         return None
     experiments = bench.archive.experiments
-    tuned = {
-        e.proposal.source: e.evaluations
-        for e in experiments
-        if e.proposal and e.proposal.operator == OPERATOR
-    }
-    if sum(tuned.values()) > len(experiments) - len(tuned):
+    tuned = [e for e in experiments if e.proposal and e.proposal.operator == OPERATOR]
+    if sum(e.evaluations for e in tuned) > len(experiments) - len(tuned):
         return None
-    for entry in board[:PROMISING]:
-        if entry.number is not None and not any(same_structure(entry.source, known) for known in tuned):
+    again = None
+    for entry in _promising(board):
+        rounds = [e for e in tuned if e.proposal and same_structure(e.proposal.source, entry.source)]
+        if not rounds:
             return entry
-    return None
+        if again is None and _gained(rounds[-1], bench.archive):
+            again = entry
+    return again
+
+
+def _promising(board: Sequence[Entry]) -> list[Entry]:
+    """The best program of each of the best structures, less the baselines."""
+    found: list[Entry] = []
+    for entry in board:
+        if len(found) == PROMISING:
+            break
+        if not any(same_structure(entry.source, better.source) for better in found):
+            found.append(entry)
+    return [entry for entry in found if entry.number is not None]
+
+
+def _gained(experiment: Experiment, archive: Archive) -> bool:
+    """Whether the tuned program scores more than the one that it came from."""
+    parent = archive.entries.get(experiment.brief["parent_id"])
+    before, after = parent and parent.result.score, experiment.result.score
+    return before is not None and after is not None and after > before
 
 
 def _tuned(number: int, bench: Bench, target: Entry, sweep: Sweep, budget: int) -> Tuning | None:

@@ -213,7 +213,7 @@ def test_tuning_gives_a_setting_up_that_has_lost_too_much():
     assert bad.score < own.score
 
 
-def test_a_structure_is_tuned_once_and_tuning_gets_no_more_than_half():
+def test_a_structure_is_tuned_again_only_where_it_gained_and_tuning_gets_no_more_than_half():
     _, archive, evaluate = judged(remembered(), InProcess())
 
     def target():
@@ -226,9 +226,16 @@ def test_a_structure_is_tuned_once_and_tuning_gets_no_more_than_half():
     for spent, expected in ((2, 4), (9, None)):
         tuned = experiment(2, MOMENTUM.replace("0.3", "0.31"), evaluate)
         proposal = tuned.proposal.model_copy(update={"operator": OPERATOR})
-        tuned = tuned.model_copy(update={"brief": {"evaluations": spent}, "proposal": proposal})
-        archive = before.grown(tuned).grown(experiment(3, MOMENTUM.replace("0.3", "0.32"), evaluate))
-        assert target() is None  # the same structure, if not too much spent
+        brief = {"evaluations": spent, "parent_id": program_id(MOMENTUM)}
+        tuned = tuned.model_copy(update={"brief": brief, "proposal": proposal})
+        others = before.grown(tuned).grown(experiment(3, MOMENTUM.replace("0.3", "0.32"), evaluate))
+        better_than = others.entries[program_id(MOMENTUM)].result.score
+        for score, again in ((better_than - 1.0, False), (better_than + 1.0, spent == 2)):
+            result = tuned.result.model_copy(update={"score": score})
+            archive = before.grown(tuned.model_copy(update={"result": result}))
+            archive = archive.grown(experiment(3, MOMENTUM.replace("0.3", "0.32"), evaluate))
+            assert (target() is not None) == again  # if it gained, and not too much was spent
+        archive = others
         archive = archive.grown(experiment(4, better, evaluate))
         assert archive.leaderboard[0].number == 4
         assert (target() and target().number) == expected
