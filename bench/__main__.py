@@ -29,7 +29,7 @@ SECTIONS = {
     "lessons": lessons.rows,
     "learning": learning.rows,
 }
-PACKAGES = ("torch", "numpy", "numba", "open_spiel", "LiteEFG", "mpe2")
+PACKAGES = ("torch", "numpy", "numba", "open_spiel", "LiteEFG", "mpe2", "vmas", "benchmarl", "torchrl")
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
-"""The baseline ``ippo`` beside OpenSpiel's PPO, a port of CleanRL's: what both have learnt after equally many
-steps, and what a step costs.
+"""What a step of a VMAS task costs beside BenchMARL (``vectorised.py``); and the baseline ``ippo`` beside
+OpenSpiel's PPO, a port of CleanRL's: what both have learnt after equally many steps, and what a step costs.
 
 simple_spread: the library's learner on the environment of mpe2 itself, its three agents sharing a network as
 ours do; as it comes, and with our step size and batch. Tic-tac-toe: two of its learners against each other.
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from bench import vectorised
 from bench.measure import Row, measured
 
 PEERS = {"OpenSpiel PPO, its defaults": False, "OpenSpiel PPO, our step size and batch": True}
@@ -22,6 +23,7 @@ SEEDS, EPISODES = 5, 128
 
 
 def rows(quick: bool) -> Iterator[Row]:
+    yield from vectorised.rows(quick)
     for environment, budgets in BUDGETS.items():
         for scale in budgets[:1] if quick else budgets:
             ours = measured("learning.ours", environment=environment, scale=scale)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from bench import learners, learning
+from bench import learners, learning, vectorised
 from bench.__main__ import SECTIONS, _figure, _goal
 from bench.learners import Match
 from bench.learning import SEEDS, _rows
@@ -74,6 +74,20 @@ def test_both_learners_play_their_budget(single: None, monkeypatch: pytest.Monke
     mine = learning.ours("tictactoe", 0.05, seeds=2)
     assert (mine["steps"], len(mine["returns"])) == (2 * 2 * 27 * 32, 2)
     assert all(0.0 < gain <= 1.0 for gain in mine["exploitability"])
+
+
+def test_collection_and_learning_are_told_apart_and_a_missing_peer_is_told(
+    single: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert vectorised.phases([0.0, 9.0, 18.0, 20.0, 21.0]) == {"collection": [2.0], "learning": [1.0]}
+    for name, small in {"COPIES": 2, "STEPS": 4, "BATCH": 5 * 2 * 4}.items():
+        monkeypatch.setattr(vectorised, name, small)
+    made = vectorised.ours(batches=2)
+    assert {name: len(spent) for name, spent in made.items()} == {"collection": 2, "learning": 2}
+    rows = list(vectorised._rows(made, "peer", None))
+    assert all(row.ours and row.theirs is None and "not installed" in row.note for row in rows)
+    assert rows[2].ours == pytest.approx(sum(sum(spent) for spent in made.values()) / 2 / 40)
+    assert [row.ratio for row in vectorised._rows(made, "peer", made)] == [1.0] * 3
 
 
 def test_figures_carry_their_unit() -> None:

@@ -104,7 +104,7 @@ class Training:
     def run(self, judgements: int, race: bool) -> None:
         marks = {round(self.iterations * (k + 1) / judgements) for k in range(judgements)} - {0}
         for iteration in range(1, self.iterations + 1):
-            self._learn(self._play())
+            self.learn(self.play())
             if iteration in marks:
                 scores = self._judge()
                 last = iteration == self.iterations
@@ -145,7 +145,7 @@ class Training:
         setup = {"seeds": self.count, "steps": self.steps, "environments": self.copies, "agents": agents}
         return self.candidate.open(setup, arrays)
 
-    def _play(self) -> list[torch.Tensor]:
+    def play(self) -> list[torch.Tensor]:
         """One batch. Writes what does not depend on the critics; returns per agent what it saw,
         [S, T + 1, B, O].
 
@@ -192,7 +192,7 @@ class Training:
         table = np.stack(rows) if isinstance(rows[0], np.ndarray) else torch.stack(list(rows))
         return table.reshape(len(rows), self.count, self.copies, *table.shape[2:]).swapaxes(0, 1)
 
-    def _learn(self, every: list[torch.Tensor]) -> None:
+    def learn(self, every: list[torch.Tensor]) -> None:
         """All epochs on one batch."""
         flat = [x[:, :-1].reshape(self.count, -1, x.shape[-1]) for x in every]
         whole = [x.reshape(self.count, -1, x.shape[-1]) for x in every]
