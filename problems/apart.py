@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import faulthandler
 import json
 import os
+import re
 import signal
+import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from problems.brought import Brought, BroughtError
+
+STUBBORN = 5.0
+"""Seconds that a child which catches what interrupts it is borne with beyond ``patience``."""
+FRAME = re.compile(r'File "(.+)", line (\d+) in (\S+)')
+_told_on: int | None = None
+"""In a child: the pipe on which it is told where it hangs."""
 
 
 def apart(text: str, make: Callable[[], Brought]) -> Brought:
@@ -39,6 +50,8 @@ def apart(text: str, make: Callable[[], Brought]) -> Brought:
     if not said:
         how = f"crashed ({signal.Signals(-status).name})" if status < 0 else f"was left (exit code {status})"
         raise BroughtError(f"{text}: Python {how} while this was read and tried; no session can run on it.")
+    if said.startswith(b"Timeout"):
+        raise BroughtError(f"{text} does not end and catches what interrupts it ({_where(said.decode())}).")
     told = json.loads(said)
     if "fault" in told:
         raise BroughtError(told["fault"])
@@ -48,8 +61,19 @@ def apart(text: str, make: Callable[[], Brought]) -> Brought:
     return Brought(told["name"], data, told["about"], told["seconds"])
 
 
+def _where(dumped: str) -> str:
+    """The innermost line that is no library's of a traceback that ``faulthandler`` wrote; its last thread is the
+    main one."""
+    frames = FRAME.findall(dumped.rpartition("Thread ")[2])
+    own = [frame for frame in frames if not frame[0].startswith((sys.prefix, sys.base_prefix))]
+    path, line, function = (own or frames)[0]
+    return f"{Path(path).name}, line {line}, in {function}"
+
+
 def _answer(pipe: int, make: Callable[[], Brought]) -> NoReturn:
     """The child's whole life. Nothing is cleaned up that belongs to the parent."""
+    global _told_on
+    _told_on = pipe
     told: dict[str, Any] = {}
     try:
         made = make()
@@ -69,19 +93,26 @@ def _answer(pipe: int, make: Callable[[], Brought]) -> NoReturn:
 @contextlib.contextmanager
 def patience(seconds: float) -> Iterator[None]:
     """Raise TimeoutError, in the very line that is being executed, when it takes longer; and once more every
-    second, should somebody catch it. Only the main thread can be interrupted."""
-    if threading.current_thread() is not threading.main_thread():
+    second, should somebody catch it. A child that catches all of them, or is in code that is not Python's,
+    is ended. Only the main thread can be interrupted; who waits already, and less patiently, goes on to."""
+    rest, interval = signal.getitimer(signal.ITIMER_REAL)
+    if threading.current_thread() is not threading.main_thread() or 0.0 < rest < seconds:
         yield
         return
 
     def late(number: int, frame: object) -> None:
         raise TimeoutError(f"not done after {seconds:.0f} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    rest = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    began, before = time.monotonic(), signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    if _told_on is not None:
+        faulthandler.dump_traceback_later(seconds + STUBBORN, exit=True, file=_told_on)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
+        if _told_on is not None:
+            faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, *rest)
+        if rest:
+            signal.setitimer(signal.ITIMER_REAL, max(rest - time.monotonic() + began, 1e-3), interval)

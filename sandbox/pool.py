@@ -75,8 +75,8 @@ class Pool:
     def run(self, job: Job, game: bytes | None = None) -> Outcome:
         """Run one job; waits while all slots are taken. ``game`` is packed already where it came from afar.
 
-        Raises SandboxError when a worker cannot be started, when the problem's own half fails, or when the
-        sandbox is closed meanwhile; whatever the program does is an outcome.
+        Raises SandboxError when a worker cannot be started, when the problem's own half or a game of the
+        user's fails, or when the sandbox is closed meanwhile; whatever the program does is an outcome.
         """
         problem = find_problem(job.problem)
         request = job.model_dump(exclude={"problem", "game"})
@@ -91,7 +91,7 @@ class Pool:
                     answer = self._converse(problem, {**request, "slot": slot}, game)
                 except WorkerLost:
                     continue
-                return self._outcome(answer)
+                return self._outcome(answer, job.game)
         finally:
             self._free_slots.put(slot)
         if self._closed:
@@ -155,10 +155,11 @@ class Pool:
             self._replace()
             raise
 
-    def _outcome(self, answer: dict[str, Any]) -> Outcome:
+    def _outcome(self, answer: dict[str, Any], game: str) -> Outcome:
         if "failure" in answer:
             detail = "\n".join(filter(None, (answer["failure"], answer.get("output"))))
-            raise SandboxError(f"the {self.name} sandbox failed, through no fault of the program:\n{detail}")
+            failed = game if answer.get("brought") else f"the {self.name} sandbox"
+            raise SandboxError(f"{failed} failed, through no fault of the program:\n{detail}")
         fields = {name: answer[name] for name in ("status", "message", "artifact", "output", "seconds")}
         return Outcome(**fields, sandbox=self.name)
 

@@ -205,7 +205,7 @@ def _child(job: dict[str, Any], game: bytes, zygote: socket.socket, result: int,
     except ZygoteLost:
         os._exit(1)  # without a result: the worker is given up, and the host tries the job in another one
     except BroughtError as error:
-        outcome = {"failure": str(error), "spoiled": True}
+        outcome = {"failure": str(error), "brought": True, "spoiled": True}
     except BaseException:
         outcome = {"failure": traceback.format_exc(), "spoiled": True}
     with os.fdopen(result, "wb") as file:

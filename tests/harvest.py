@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -57,6 +58,9 @@ class Harvest(ParallelEnv):
             raise RuntimeError("the field is on fire")
         while self.fault == "hang" and self.time == 2:
             pass
+        while self.fault == "stubborn" and self.time == 2:
+            with contextlib.suppress(BaseException):
+                time.sleep(1.0)
         if self.fault == "left" and self.time == 2:
             os._exit(3)
         if self.fault == "slow":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 
 from equilibrist.bring import bring as validated
 from equilibrist.errors import Usage
-from problems import PROBLEMS, brought
+from problems import PROBLEMS, apart, brought
 from problems.brought import BroughtError
 from problems.inprocess import InProcess
 from problems.learning.adapter import Adapted
@@ -106,6 +108,41 @@ def test_an_environment_that_ends_the_interpreter_ends_a_child_of_ours(shop):
     assert game.data == brought.kept(game.name)
     assert "3 agents" in said[0]
     assert "farm.fields.wheat" not in sys.modules
+
+
+def test_an_environment_that_catches_what_interrupts_it_is_ended_all_the_same(shop, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("problems.learning.bring"), "PATIENCE", 2.0)
+    monkeypatch.setattr(apart, "STUBBORN", 1.0)
+    told = r"parallel_env.* does not end and catches what interrupts it \(wheat.py, line \d+, in step\)"
+    with pytest.raises(Usage, match=told):
+        validated(PROBLEM, ["farm.fields.wheat:parallel_env(fault='stubborn')"], print)
+
+
+def test_patience_leaves_a_clock_that_runs_already_as_it_would_be():
+    fired = []
+    before = signal.signal(signal.SIGALRM, lambda *_: fired.append(time.monotonic()))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 30.0, 7.0)
+        with apart.patience(10.0):
+            time.sleep(0.2)
+        rest, interval = signal.getitimer(signal.ITIMER_REAL)
+        assert (29.0 < rest <= 29.8, interval, fired) == (True, 7.0, [])
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with apart.patience(10.0):  # less patient than this, the clock goes on
+            time.sleep(0.3)
+        assert len(fired) == 1
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        with pytest.raises(TimeoutError, match="not done after 0 s"), apart.patience(0.1):
+            time.sleep(5.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_busy_machine_is_given_fewer_batches_and_never_more():
+    bring = importlib.import_module("problems.learning.bring")
+    batches = [bring._batches(2.0, 6.0, bring.LIMIT_TOGETHER, share) for share in (1.0, 0.5, 0.3, 0.01)]
+    assert batches == [(27, 27), (27, 27), (27, 15), (27, bring.FEWEST)]
 
 
 def test_faults_of_a_module_are_told_with_their_line(shop):
@@ -209,4 +246,4 @@ def test_a_fault_of_what_was_brought_leaves_the_referee_without_a_traceback(monk
     os.waitpid(pid, 0)
     with os.fdopen(ours, "rb") as answer:
         told = json.load(answer)
-    assert told == {"failure": "A reward of mine:env is not finite.", "spoiled": True}
+    assert told == {"failure": "A reward of mine:env is not finite.", "brought": True, "spoiled": True}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from problems.apart import patience
 from problems.brought import Brought, BroughtError, named
@@ -23,23 +24,22 @@ from problems.learning.adapter import carried
 from problems.learning.envs.base import Environment
 from problems.learning.envs.vectorised import PACKAGE, Vectorised, is_scenario
 from problems.learning.envs.vectorised import copies as scenario_copies
-from problems.learning.faults import RAISED, ROOT
+from problems.learning.faults import PATIENCE, RAISED, ROOT
 from problems.learning.faults import told as told_of
 from problems.learning.trial import Checked, Trial, random_play
 from problems.syntax import parse_expression
 
 ENTRY = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
-LIMIT, LIMIT_TOGETHER = 30.0, 100.0
-"""Seconds that an evaluation is planned to take at most; the sandbox ends a program at 300. The latter where
-all copies step together: what is dear there is a step, however many copies take it."""
+LIMIT, LIMIT_TOGETHER, ELAPSED = 30.0, 60.0, 120.0
+"""Seconds of a core that an evaluation is planned to take at most; the second where all copies step together:
+what is dear there is a step, however many copies take it. And how long that may last on a machine as busy as
+it is now: the sandbox ends a program after 300, and the machine may become busier."""
 SEEDS, COPIES, JUDGEMENTS, EPISODES = 5, 8, 5, 8
 MOST, FEWEST = 80, 8
 """Iterations of training."""
 LEARNING, LEARNING_STEP = 0.02, 3e-5
 """Seconds of networks and rule per agent and iteration, and for each of its steps, on one core."""
 CYCLES = 60
-PATIENCE = 60.0
-"""Seconds for import and PettingZoo's test, and for a step of all copies in random play."""
 MOST_TEXT = 2_000_000
 """Characters of source that travel with an environment."""
 
@@ -194,7 +194,7 @@ def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
     batch = steps * copies * SEEDS
     per_iteration = batch * cost + trial.agents * (LEARNING + LEARNING_STEP * batch)
     judging = JUDGEMENTS * episodes * SEEDS * length * cost * (trial.agents if trial.opposed else 1)
-    iterations = int(min(MOST, (limit - judging) / per_iteration))
+    iterations, now = _batches(per_iteration, judging, limit, trial.share)
     if iterations < FEWEST:
         raise BroughtError(
             f"{told['entry']} takes {1000 * cost:.3g} ms a step; {limit:.0f} s are not enough for "
@@ -203,7 +203,7 @@ def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
     low = float(trial.returns.mean())
     spread = trial.returns.std(0).mean() if trial.opposed else 3.0 * trial.returns.mean(1).std()
     unit = max(float(spread), 0.1 * abs(low), 1e-3)
-    plan: dict[str, Any] = {"iterations": iterations, "steps": steps, "copies": copies}
+    plan: dict[str, Any] = {"iterations": now, "steps": steps, "copies": copies}
     plan |= {"low": low, "high": low + unit}
     if trial.opposed:
         plan["measure"] = "scripts"
@@ -213,11 +213,23 @@ def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
     )
     if trial.opposed:
         about += "; what one gains others lose, so each agent is judged with all others at random play"
-    return plan | {"episodes": episodes}, about, iterations * per_iteration + judging
+    if now < iterations:
+        about += (
+            f"; this machine is busy and has {trial.share:.0%} of a core for it, so {now} batches are learnt "
+            f"from instead of {iterations}"
+        )
+    return plan | {"episodes": episodes}, about, (now * per_iteration + judging) / trial.share
+
+
+def _batches(each: float, judging: float, limit: float, share: float) -> tuple[int, int]:
+    """How many there is time for on a core of its own, and in what share of one a busy machine has left."""
+    idle = int(min(MOST, (limit - judging) / each))
+    return idle, min(idle, max(FEWEST, int((ELAPSED * share - judging) / each)))
 
 
 def _trial(told: dict[str, Any], together: bool) -> Trial:
     chance = np.random.default_rng(0)
+    torch.set_num_threads(1)  # as the referee does: two that wait for each other on a busy machine cost more
     try:
         if together:
             dearest = math.inf

@@ -9,11 +9,14 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from problems.apart import patience
 from problems.brought import BroughtError
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISED = (Exception, SystemExit)
 """What a user's code may end with; a script that parses a command line exits."""
+PATIENCE = 60.0
+"""Seconds for import and PettingZoo's test, and for a step of all copies."""
 _NOT_THEIRS = (sys.prefix, sys.base_prefix, str(ROOT / "problems"))
 
 
@@ -28,12 +31,14 @@ def told(error: BaseException) -> str:
 
 def blamed(method: Callable[..., Any]) -> Callable[..., Any]:
     """A method of an environment, whose attribute ``entry`` names it, that calls the user's code: what is
-    raised there is a fault of what was brought, not of the program that plays it nor of ours."""
+    raised there, or does not end, is a fault of what was brought, not of the program that plays it nor of
+    ours."""
 
     @wraps(method)
     def called(self: Any, *arguments: Any) -> Any:
         try:
-            return method(self, *arguments)
+            with patience(PATIENCE):
+                return method(self, *arguments)
         except BroughtError:
             raise
         except RAISED as error:

@@ -30,6 +30,8 @@ class Trial:
     """[B, N]"""
     cost: float
     """Seconds of one copy's step, but for those that the machine was busy otherwise."""
+    share: float = 1.0
+    """How much of the time the machine had for it."""
 
     @property
     def opposed(self) -> bool:
@@ -54,7 +56,7 @@ def random_play(environment: Environment, entry: str, dearest: float, patient: f
     total, length = np.zeros((batch, len(agents))), np.zeros(batch)
     going, chance = np.ones(batch, bool), environment.uniform([1])
     environment.reset(going)
-    started, spent = _clocks(), 0.0
+    started, spent, begun = _clocks(), 0.0, time.monotonic()
     for steps in range(1, LONGEST + 1):
         with patience(patient):
             environment.observe()  # as training does, so that a fault in an observation shows
@@ -71,7 +73,8 @@ def random_play(environment: Environment, entry: str, dearest: float, patient: f
         going = going & ~made.ended
         if not going.any():
             cost = max(spent / (steps * batch), 1e-6)
-            return Trial(len(agents), float(length.mean()), total, cost)
+            share = min(1.0, spent / (time.monotonic() - begun))
+            return Trial(len(agents), float(length.mean()), total, cost, share)
         if made.ended.any():
             environment.reset(made.ended)
     raise BroughtError(f"{entry}: an episode of random play is not over after {LONGEST} steps.")
