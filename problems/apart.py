@@ -62,8 +62,7 @@ def apart(text: str, make: Callable[[], Brought]) -> Brought:
 
 
 def _where(dumped: str) -> str:
-    """The innermost line that is no library's of a traceback that ``faulthandler`` wrote; its last thread is the
-    main one."""
+    """The innermost line of a traceback of ``faulthandler`` that is no library's (main thread last)."""
     frames = FRAME.findall(dumped.rpartition("Thread ")[2])
     own = [frame for frame in frames if not frame[0].startswith((sys.prefix, sys.base_prefix))]
     path, line, function = (own or frames)[0]

@@ -55,12 +55,12 @@ def bring(text: str, timed: Timed, limit: float) -> Brought:
         )
     try:
         packed = cached_here(game) if data is None else to_bytes(Compiler(game).tables())
+        tables = from_bytes(packed)
+        _worthwhile(tables, text)
+        seconds = timed(tables)
     except GameError as error:
         told = " ".join(str(error).replace(str(game), text).split())
         raise GameError(told if text in told else f"{text}: {told}") from None
-    tables = from_bytes(packed)
-    _worthwhile(tables, text)
-    seconds = timed(tables)
     if seconds > limit:
         raise GameError(
             f"{text}: one evaluation would take about {seconds:.0f} s, {limit:.0f} s are allowed. "
