@@ -140,7 +140,7 @@ def test_a_player_who_forgets_is_told_of_and_one_who_forgets_having_moved_is_ref
     with pytest.raises(BroughtError, match="numbered from 1 without a gap"):
         BRING(str(file))
     file.write_text(FORGETFUL.replace('1 2 "" { "x" "y" }', '1 1 "" { "a" "b" }'))
-    with pytest.raises(BroughtError, match="absent-mindedness"):
+    with pytest.raises(BroughtError, match=rf"{file.name}: A player .*absent-mindedness"):
         BRING(str(file))
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -141,8 +142,8 @@ def test_patience_leaves_a_clock_that_runs_already_as_it_would_be():
 
 def test_a_busy_machine_is_given_fewer_batches_and_never_more():
     bring = importlib.import_module("problems.learning.bring")
-    batches = [bring._batches(2.0, 6.0, bring.LIMIT_TOGETHER, share) for share in (1.0, 0.5, 0.3, 0.01)]
-    assert batches == [(27, 27), (27, 27), (27, 15), (27, bring.FEWEST)]
+    batches = [bring._batches(2.0, 6.0, bring.LIMIT_TOGETHER, share) for share in (1.0, 0.9, 0.5, 0.01)]
+    assert batches == [(27, 27), (27, 24), (27, 12), (27, bring.FEWEST)]
 
 
 def test_faults_of_a_module_are_told_with_their_line(shop):
@@ -194,6 +195,14 @@ def test_what_fails_in_play_is_told_by_its_own_line():
     told_so = r"fails in play: RuntimeError: the field is on fire \(harvest.py, line \d+: raise"
     with pytest.raises(BroughtError, match=told_so):
         environment.step(none)
+
+
+def test_an_agent_that_is_selected_after_it_left_is_told():
+    told = {"entry": "pettingzoo.classic.tictactoe_v3:env", "arguments": {}, "files": {}}
+    environment = Adapted(told, 1, np.random.default_rng(0))
+    environment.copies[0] = SimpleNamespace(agents=["second"], agent_selection="first")
+    with pytest.raises(BroughtError, match=r"`agent_selection` is 'first', who is not among .* \('second'\)"):
+        environment._pass_over_the_dead(0)
 
 
 @pytest.mark.parametrize("entry", ["pettingzoo.classic.tictactoe_v3:env", "mpe2.simple_tag_v3:env"])

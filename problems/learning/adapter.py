@@ -228,7 +228,13 @@ class Adapted(Environment):
 
     def _pass_over_the_dead(self, b: int) -> None:
         copy = self.copies[b]
-        while copy.agents and (
-            copy.terminations[copy.agent_selection] or copy.truncations[copy.agent_selection]
-        ):
+        while copy.agents:
+            chosen = copy.agent_selection
+            if chosen not in copy.agents:
+                there = ", ".join(map(repr, copy.agents))
+                raise BroughtError(
+                    f"In {self.entry}, `agent_selection` is {chosen!r}, who is not among `agents` ({there})."
+                )
+            if not (copy.terminations[chosen] or copy.truncations[chosen]):
+                return
             copy.step(None)

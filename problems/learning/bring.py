@@ -30,10 +30,10 @@ from problems.learning.trial import Checked, Trial, random_play
 from problems.syntax import parse_expression
 
 ENTRY = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
-LIMIT, LIMIT_TOGETHER, ELAPSED = 30.0, 60.0, 120.0
-"""Seconds of a core that an evaluation is planned to take at most; the second where all copies step together:
-what is dear there is a step, however many copies take it. And how long that may last on a machine as busy as
-it is now: the sandbox ends a program after 300, and the machine may become busier."""
+LIMIT, LIMIT_TOGETHER = 30.0, 60.0
+"""Seconds that an evaluation is planned to take at most on a core of its own; the latter where all copies
+step together: what is dear there is a step, however many copies take it. And what it may last on a machine
+as busy as it is now: the sandbox ends a program after 300, two run at once, and it may become busier."""
 SEEDS, COPIES, JUDGEMENTS, EPISODES = 5, 8, 5, 8
 MOST, FEWEST = 80, 8
 """Iterations of training."""
@@ -224,7 +224,7 @@ def _plan(told: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
 def _batches(each: float, judging: float, limit: float, share: float) -> tuple[int, int]:
     """How many there is time for on a core of its own, and in what share of one a busy machine has left."""
     idle = int(min(MOST, (limit - judging) / each))
-    return idle, min(idle, max(FEWEST, int((ELAPSED * share - judging) / each)))
+    return idle, min(idle, max(FEWEST, int((LIMIT_TOGETHER * share - judging) / each)))
 
 
 def _trial(told: dict[str, Any], together: bool) -> Trial:
