@@ -238,18 +238,22 @@ def _remark(reply: dict[str, Any], left: int, tools: dict[str, DeskTool]) -> str
 
 def _size(messages: Sequence[BaseMessage]) -> int:
     """Bytes of a request, more or less: a model's tokens are at most as many."""
-    calls = (call["args"] for message in messages for call in getattr(message, "tool_calls", ()))
+    calls = (call["args"] for message in messages for call in _called(message))
     texts = [*(message.text for message in messages), *map(str, calls)]
     return TOOLS_SIZE + sum(len(text.encode(errors="replace")) for text in texts)
 
 
 def _said(message: BaseMessage) -> str:
     """A message as its part of a request's hash."""
-    calls = [[call["name"], call["args"]] for call in getattr(message, "tool_calls", ())]
+    calls = [[call["name"], call["args"]] for call in _called(message)]
     return json.dumps([message.type, message.text, calls], sort_keys=True)
 
 
 def _key(place: Place, said: Sequence[str], *more: object) -> str:
     """Hash of a request: place, step, model, tools and every message, as one JSON list."""
     asked = json.dumps([place.experiment, place.role, place.round, *more], sort_keys=True)
+def _called(message: BaseMessage) -> Sequence[ToolCall]:
+    return message.tool_calls if isinstance(message, AIMessage) else ()
+
+
     return hashlib.sha256(f"{asked[:-1]}, [{', '.join(said)}]]".encode()).hexdigest()[:32]

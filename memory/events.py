@@ -7,7 +7,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -89,13 +89,18 @@ def decode(line: bytes) -> Event:
 def redact(text: str) -> str:
     """Blot out the secrets of this process's environment, should an error message or a reply repeat one."""
     for raw in os.environb:  # bytes, for every event comes by here and decoding all names takes a while
-        hold = _itself if raw.endswith(_SECRET) else _credentials if raw.endswith(_ADDRESS) else None
-        if hold is not None:
+        if (hold := _holder(raw)) is not None:
             value = os.environ.get(name := os.fsdecode(raw), "").strip()
             for secret in hold(value):
                 if len(secret) >= _SHORTEST:
                     text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], f"[{name}]")
     return text
+
+
+@lru_cache(maxsize=1024)
+def _holder(name: bytes) -> Callable[[str], tuple[str, ...]] | None:
+    """How to find what is secret in a variable's value; None where its name promises nothing."""
+    return _itself if name.endswith(_SECRET) else _credentials if name.endswith(_ADDRESS) else None
 
 
 def _itself(value: str) -> tuple[str, ...]:

@@ -173,24 +173,21 @@ def _unlike(scored: Sequence[tuple[Recalled, np.ndarray]], k: int) -> list[Recal
     if not scored:
         return []
     left = [recalled for recalled, _ in scored]
+    names, opposed = [x.lesson.id for x in left], [x.lesson.against for x in left]
     vectors = np.stack([vector for _, vector in scored])
     nearest = np.zeros(len(left))
     chosen: list[Recalled] = []
     rows = list(range(len(left)))
     while rows and len(chosen) < k:
-        excess = np.clip((nearest - _ALIKE) / (1.0 - _ALIKE), 0.0, 1.0)
-        marginal = [round(x.score * (1.0 - _VARIETY * e), 6) for x, e in zip(left, excess, strict=True)]
-        best = max(rows, key=lambda row: (marginal[row], left[row].score, left[row].lesson.id))
+        excess = np.clip((nearest - _ALIKE) / (1.0 - _ALIKE), 0.0, 1.0).tolist()
+        marginal = {row: round(left[row].score * (1.0 - _VARIETY * excess[row]), 6) for row in rows}
+        best = max(rows, key=lambda row: (marginal[row], left[row].score, names[row]))
         rows.remove(best)
         chosen.append(left[best])
         alike = (vectors * vectors[best]).sum(axis=1, dtype=np.float64)
-        alike[[_opposed(x.lesson, left[best].lesson) for x in left]] = 0.0
+        alike[[names[best] in opposed[row] or names[row] in opposed[best] for row in range(len(left))]] = 0.0
         nearest = np.maximum(nearest, alike)
     return chosen
-
-
-def _opposed(one: Lesson, other: Lesson) -> bool:
-    return other.id in one.against or one.id in other.against
 
 
 def _place(lesson: Lesson, games: Sequence[str]) -> float:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from threading import Lock
 from typing import Any
@@ -45,7 +45,7 @@ def fingerprint(source: str) -> Fingerprint | None:
         return None
     structure = "".join(writer.parts)
     words = re.findall(r"\w+", structure)
-    pieces = zip(*(words[offset:] for offset in range(SHINGLE)), strict=False)
+    pieces = set(zip(*(words[offset:] for offset in range(SHINGLE)), strict=False))
     return Fingerprint(
         identity=sha256("\0".join([structure, *writer.constants]).encode()).digest(),
         structure=sha256(structure.encode()).digest(),
@@ -194,16 +194,16 @@ class _Writer:
         self.parts.append(f"{kind.__name__}(")
         named = self._named(node) if kind in _NAMED else {}
         before = ""
-        for name in kind._fields:
+        for name, optional in _fields(kind):
             value = named.get(name) or getattr(node, name, None)
-            if value is None and getattr(kind, name, ...) is None or name == "annotation" and kind is ast.arg:
+            if value is None and optional:
                 continue
             self.parts.append(f"{before}{name}=")
             before = ", "
-            if isinstance(value, ast.AST):
-                self.write(value)
-            elif isinstance(value, list):
+            if isinstance(value, list):
                 self._list(_without_prose(value) if name == "body" else value)
+            elif isinstance(value, ast.AST):
+                self.write(value)
             else:
                 self.parts.append(repr(value))
         self.parts.append(")")
@@ -232,6 +232,13 @@ class _Writer:
         where = _NAMED[type(node)]
         name = getattr(node, where)
         return {where: self.numbers.setdefault(name, f"n{len(self.numbers)}")} if name in self.own else {}
+
+
+@cache
+def _fields(kind: type[ast.AST]) -> tuple[tuple[str, bool], ...]:
+    """A kind of node's fields but for annotations of arguments, and whether a tree may lack them."""
+    names = [name for name in kind._fields if kind is not ast.arg or name != "annotation"]
+    return tuple((name, getattr(kind, name, ...) is None) for name in names)
 
 
 def _unsigned(node: ast.AST) -> tuple[str, ast.AST]:
