@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import RunnableBinding
 
 from agents.condense import LEVELS, condensed
-from agents.errors import OVERFLOWED, ContextOverflow
+from agents.errors import OVERFLOWED, ContextOverflow, ModelError
 from agents.models import model_id
 from agents.text_calls import without_thoughts
 from tools.desk import Desk, Submission
@@ -158,6 +158,9 @@ def _ask(
                 about = {**about, "overflow": str(overflow)}
                 break
             level += 1
+        except ModelError as lost:
+            lost.about, lost.faults = about, faults + lost.faults
+            raise
     return {
         **about,
         "text": message.text,
@@ -249,11 +252,11 @@ def _said(message: BaseMessage) -> str:
     return json.dumps([message.type, message.text, calls], sort_keys=True)
 
 
-def _key(place: Place, said: Sequence[str], *more: object) -> str:
-    """Hash of a request: place, step, model, tools and every message, as one JSON list."""
-    asked = json.dumps([place.experiment, place.role, place.round, *more], sort_keys=True)
 def _called(message: BaseMessage) -> Sequence[ToolCall]:
     return message.tool_calls if isinstance(message, AIMessage) else ()
 
 
+def _key(place: Place, said: Sequence[str], *more: object) -> str:
+    """Hash of a request: place, step, model, tools and every message, as one JSON list."""
+    asked = json.dumps([place.experiment, place.role, place.round, *more], sort_keys=True)
     return hashlib.sha256(f"{asked[:-1]}, [{', '.join(said)}]]".encode()).hexdigest()[:32]

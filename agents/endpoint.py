@@ -29,7 +29,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import Field
 
 from agents import replies, text_calls
-from agents.errors import OVERFLOWED, ContextOverflow, ModelError
+from agents.errors import OVERFLOWED, ContextOverflow, GivenUp, ModelError
 from memory.events import redact
 
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -93,21 +93,24 @@ class Endpoint(ChatOpenAI):
         **kwargs: Any,
     ) -> ChatResult:
         faults: list[str] = []
+        whole = False
         while True:
-            plain, streamed = self.without_tools, self.progress is not None
+            plain, progress = self.without_tools, None if whole else self.progress
             try:
-                message = self._once(messages, stop, run_manager, plain, kwargs)
+                message = self._once(messages, stop, run_manager, plain, progress, kwargs)
                 return self._result(messages, message, faults)
-            except WIRE as fault:
-                faults.append(_named(fault))
-                if kwargs.get("tools") and not plain and _refuses_tools(fault):
-                    self.without_tools = True
-                elif streamed and _refuses_streams(fault):
-                    self.progress = None
-                elif _is_final(fault) or len(faults) >= self.tries:
-                    raise self._for_people(fault, faults) from None
-                else:
-                    self._wait(fault, len(faults))
+            except WIRE as raised:
+                fault = raised  # and seen to outside: what is raised there must not carry the server's words
+            faults.append(_named(fault))
+            whole = whole or isinstance(fault, replies.NoStream)
+            if kwargs.get("tools") and not plain and _refuses_tools(fault):
+                self.without_tools = True
+            elif progress and _refuses_streams(fault):
+                self.progress = None
+            elif _is_final(fault) or len(faults) >= self.tries:
+                raise self._for_people(fault, faults)
+            else:
+                self._wait(fault, faults)
 
     def _once(
         self,
@@ -115,18 +118,19 @@ class Endpoint(ChatOpenAI):
         stop: list[str] | None,
         run_manager: CallbackManagerForLLMRun | None,
         plain: bool,
+        progress: Callable[[int, int], None] | None,
         options: dict[str, Any],
     ) -> AIMessage:
-        """One request; ``plain``: without native tool calls."""
+        """One request; ``plain``: without native tool calls; ``progress``: streamed."""
         tools: Sequence[dict[str, Any]] = options.get("tools", ())
         if tools and plain:
             messages = text_calls.as_text(messages, tools)
             options = {k: v for k, v in options.items() if k not in ("tools", "tool_choice")}
-        if self.progress is None:
+        if progress is None:
             message = super()._generate(messages, stop, run_manager, **options).generations[0].message
         else:
             number = int((run_manager.metadata if run_manager else {}).get("experiment", 0))
-            message = self._streamed(messages, stop, options, self.progress, number)
+            message = self._streamed(messages, stop, options, progress, number)
         assert isinstance(message, AIMessage)
         if tools and not message.tool_calls and not message.invalid_tool_calls:
             message.tool_calls = text_calls.parse(message.text, tools)
@@ -147,21 +151,28 @@ class Endpoint(ChatOpenAI):
     ) -> AIMessage:
         payload = self._get_request_payload(messages, stop=stop, **options)
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
-        with self.client.create(**payload) as chunks:
+        answer = self.client.with_raw_response.create(**payload)
+        if answer.headers.get("content-type", "").startswith("application/json"):
+            return replies.read(json.loads(answer.http_response.read()))  # asked again it would be paid twice
+        with answer.parse() as chunks:
             bodies = (chunk.model_dump(warnings=False) for chunk in chunks)
             patience = SLOWEST * (
                 self.request_timeout if isinstance(self.request_timeout, float) else math.inf
             )
             return replies.read(replies.assembled(bodies, partial(progress, number), patience))
 
-    def _wait(self, fault: Exception, attempt: int) -> None:
+    def _wait(self, fault: Exception, faults: list[str]) -> None:
+        """Raises GivenUp when nobody waits any more."""
         asked = _retry_after(fault)
-        backoff = random.uniform(0.0, 2.0 * self.first_wait * 2.0 ** (attempt - 1))
+        backoff = random.uniform(0.0, 2.0 * self.first_wait * 2.0 ** (len(faults) - 1))
         until = time.monotonic() + min(self.longest_wait, backoff if asked is None else asked + 0.1 * backoff)
-        while (left := until - time.monotonic()) > 0.0:
+        try:
+            while (left := until - time.monotonic()) > 0.0:
+                self.check()
+                time.sleep(min(left, 0.5))
             self.check()
-            time.sleep(min(left, 0.5))
-        self.check()
+        except Exception as ended:
+            raise GivenUp(str(ended), faults) from ended
 
     def _for_people(self, fault: Exception, faults: list[str]) -> ModelError:
         kind, tries = type(fault).__name__.removeprefix("OpenAI"), len(faults)
@@ -224,9 +235,8 @@ def _refuses_tools(fault: Exception) -> bool:
 
 
 def _refuses_streams(fault: Exception) -> bool:
-    """The server refuses to stream, or sends no stream."""
     status = getattr(fault, "status_code", None)
-    return status in (400, 404, 422, 501) and "stream" in str(fault).lower() or "sent no stream" in str(fault)
+    return status in (400, 404, 422, 501) and "stream" in str(fault).lower()
 
 
 def _is_final(fault: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 OVERFLOWED = "context overflow"
 """How a record names a request that was longer than the model's context."""
@@ -15,7 +16,13 @@ class ModelError(Exception):
         super().__init__(message)
         self.faults = list(faults)
         """One for each try, for the record."""
+        self.about: dict[str, Any] = {}
+        """Where in the session the reply was wanted."""
 
 
 class ContextOverflow(ModelError):
     """The messages are longer than the model's context."""
+
+
+class GivenUp(ModelError):
+    """A reply that nobody waits for any more, because the session is to end: so its cause says."""

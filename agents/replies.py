@@ -30,6 +30,10 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 """Halves of a character: legal in JSON, not in UTF-8."""
 
 
+class NoStream(ValueError):
+    """A stream was asked for, and what came was none: the next try of this reply asks for the whole."""
+
+
 def read(body: Any) -> AIMessage:
     """The reply in the body of a chat completion. Raises ValueError when there is none."""
     if not isinstance(body, dict):
@@ -59,7 +63,7 @@ def assembled(
     """The body that a stream of chunks amounts to; ``progress`` is told the characters so far.
 
     A stream that takes longer than ``seconds`` or than ``LONGEST_STREAM`` is cut, and what came is the reply:
-    it is paid for. Raises ValueError when the stream ends before the reply does.
+    it is paid for. Raises ValueError when the stream ends before the reply does, NoStream when nothing came.
     """
     until = time.monotonic() + seconds
     text: dict[str, str] = {"content": "", "refusal": ""}
@@ -84,7 +88,7 @@ def assembled(
             finish = finish or "length"  # as an endpoint says that cuts a reply itself
             break
     if chunk is None:
-        raise ValueError("the endpoint sent no stream")
+        raise NoStream("the endpoint sent no stream")
     if finish is None:
         raise ValueError("the stream ended before the reply did")
     made = [{"function": call} for _, call in sorted(calls.items())]

@@ -60,11 +60,12 @@ class Spent:
         )
 
     def __str__(self) -> str:
-        """For people: ``$0.0123, 45,678 tokens, 12 replies``."""
+        """For people: ``$0.0123, 45,678 tokens, 12 replies in 15 tries``."""
         dollars = f"${self.usd:.4f}" if self.usd < 1 else f"${self.usd:.2f}"
         unpriced = f" and {self.unpriced} replies of unknown price" if self.unpriced else ""
         gpu = f", {self.gpu_seconds:,.0f} s of GPU" if self.gpu_seconds else ""
-        return f"{dollars}{unpriced}, {self.tokens:,} tokens, {self.replies:,} replies{gpu}"
+        tries = f" in {self.tries:,} tries" if self.tries > self.replies else ""
+        return f"{dollars}{unpriced}, {self.tokens:,} tokens, {self.replies:,} replies{tries}{gpu}"
 
 
 def spent_by(journal: Readable) -> dict[tuple[str, str], Spent]:
@@ -73,6 +74,10 @@ def spent_by(journal: Readable) -> dict[tuple[str, str], Spent]:
     for event in journal.events("reply"):
         share = (event.data["role"], event.data["model"])
         shares[share] = shares.get(share, Spent()).plus(event.data)
+    for event in journal.events("unanswered"):
+        share = (event.data["role"], event.data["model"])
+        before = shares.get(share, Spent())
+        shares[share] = replace(before, tries=before.tries + event.data["tries"])
     if held := sum(event.data["seconds"] for event in journal.events("gpu")):
         shares["candidates", "GPU"] = Spent(gpu_seconds=held)
     return shares

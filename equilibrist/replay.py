@@ -37,6 +37,7 @@ AFTERWARDS = ("confirmation", "distillation", "finalists")
 INPUTS = frozenset(
     {
         "reply",
+        "unanswered",
         "outcome",
         "begun",
         "steer",

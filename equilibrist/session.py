@@ -20,7 +20,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from agents.ensemble import choose, members
-from agents.errors import ModelError
+from agents.errors import GivenUp, ModelError
 from agents.models import attach, open_model
 from agents.state import Bench
 from equilibrist.arms import Lines, Sweep, conduct_one, shares, turns
@@ -237,7 +237,7 @@ class _Window:
         self.finished: dict[int, Experiment] = {}
         self.running: set[Future[Experiment]] = set()
         self.end: End | None = None
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         """What went wrong on our side or the model's, not the program's."""
 
     def run(self) -> End:
@@ -309,13 +309,21 @@ class _Window:
         try:
             experiment = future.result()
             self.finished[experiment.number] = experiment
-        except Halted as halted:
-            if halted.reason != "done":  # where a replay's record of one experiment ends, others may go on
-                self.end = self.end or halted.reason
+        except ModelError as lost:
+            told = {"tries": len(lost.faults), "faults": lost.faults, "message": str(lost)}
+            self.parts.journal.append("unanswered", **lost.about, **told)
+            self._stop(lost.__cause__ if isinstance(lost, GivenUp) else lost)
         except Exception as failure:
-            self.end = "model lost" if isinstance(failure, ModelError) else "failed"
-            self.failure = self.failure or failure
-            self.parts.control.meter.halt(self.end)
+            self._stop(failure)
+
+    def _stop(self, why: BaseException | None) -> None:
+        if isinstance(why, Halted):
+            if why.reason != "done":  # where a replay's record of one experiment ends, others may go on
+                self.end = self.end or why.reason
+            return
+        self.end = "model lost" if isinstance(why, ModelError) else "failed"
+        self.failure = self.failure or why
+        self.parts.control.meter.halt(self.end)
 
     def _write(self) -> None:
         self.recorded += 1

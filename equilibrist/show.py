@@ -149,7 +149,7 @@ def show(
     console.print(Text(f"Session {session}", style="bold"), Text(_settings(config), style="dim"))
     console.print(Text(f"{counts(archive)}; {state(journal)}"))
     shares = spent_by(journal)
-    if total(shares).tokens:
+    if total(shares).tokens or any(part.tries > part.replies for part in shares.values()):
         console.print(Text(f"Spent {total(shares)}"))
         for (role, model), part in shares.items():
             console.print(Text(f"  {safe(role)} {short(model, LINE)}: {part}", style="dim"))

@@ -23,7 +23,9 @@ from memory.events import Event
 from memory.heads import Place
 
 STYLE = {"proposer": "green", "critic": "yellow", "analyst": "cyan"}
-SPOKEN = ("prompt", "reply", "tool", "unfinished", "experiment")
+SPOKEN = ("prompt", "reply", "tool", "unfinished", "unanswered", "experiment")
+SAID = ("text", "name", "human", "result", "reason", "message")
+"""Parts of an event that a reader may search."""
 FOLLOWED = 10
 """Messages with which following begins, like the lines of ``tail``."""
 SHORT = 600
@@ -58,9 +60,7 @@ def words(event: Event) -> str:
         reasons = [verdict["reasons"] for verdict in data.get("verdicts", ())]
         return "\n".join([_verdict(data), proposal.get("hypothesis", ""), *reasons])
     calls = json.dumps(data.get("tool_calls", data.get("arguments", "")), ensure_ascii=False)
-    return (
-        "\n".join(str(data.get(name) or "") for name in ("text", "name", "human", "result", "reason")) + calls
-    )
+    return "\n".join(str(data.get(name) or "") for name in SAID) + calls
 
 
 def transcript(
@@ -140,6 +140,10 @@ def spoken(event: Event, full: bool, coloured: bool = True) -> Iterator[Text]:
         yield Text(_short(data["human"], full), style="dim")
     elif event.kind == "unfinished":
         yield Text(f"{head} gives up: {_short(data['reason'], full)}", style="red")
+    elif event.kind == "unanswered":
+        for trouble in troubles(data):
+            yield Text(f"   ! {trouble}", style="red")
+        yield Text(f"{head} was left without a reply: {_short(data['message'], full)}", style="red")
     elif event.kind == "reply":
         for trouble in troubles(data):
             yield Text(f"   ! {trouble}", style="red")

@@ -36,6 +36,8 @@ def troubles(reply: Mapping[str, Any]) -> list[str]:
 def counts(journal: Readable) -> dict[str, int]:
     """How often what went wrong, most frequent first."""
     tally: Counter[str] = Counter()
+    for event in journal.events("unanswered"):
+        tally.update([*event.data["faults"], "reply that never came"])
     for event in journal.events("reply"):
         reply = event.data
         tally.update(reply.get("faults", ()))

@@ -1,16 +1,21 @@
 """Whole sessions whose endpoint and model do everything wrong, in random order: they end as asked, and what
 went wrong is counted."""
 
+import io
 import json
 import random
 
 import pytest
 from loopback import Loopback, call, environment, researcher
+from rich.console import Console
 from studio import Studio
 
+from agents.errors import ModelError
 from agents.models import open_model
 from equilibrist.budget import spent_by, total
 from equilibrist.replay import replay
+from equilibrist.show import show
+from equilibrist.transcript import spoken
 from equilibrist.troubles import counts
 
 KEY = "sk-canary-hostile-0123456789"
@@ -97,3 +102,32 @@ def test_a_session_of_faults_ends_as_asked_and_each_is_counted(tmp_path, seed, p
     assert 99 not in scores
     assert len(scores) == 8
     replay(studio.home, name, tmp_path / "again")
+
+
+def test_the_tries_of_a_model_that_is_lost_are_seen_and_counted(tmp_path):
+    studio = Studio(tmp_path)
+    roles = {"proposer": "wire", "critic": "wire", "analyst": "wire"}
+    with Loopback(researcher, [None] * 7 + [(503, {})] * 100) as server:
+        with environment(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=server.url):
+            model = studio.models["wire"] = open_model("wire", "proposer", seed=0)
+            model.first_wait, model.tries = 0.02, 4
+            with pytest.raises(ModelError, match="4 tries"):
+                studio.start(experiments=4, parallel=2, **roles)
+            lost = len(server.requests)
+            journal = studio.journal("last")
+            given_up = [event.data for event in journal.events("unanswered")]
+            assert total(spent_by(journal)).tries == lost, "also of the reply that nobody waited for any more"
+            assert max(data["tries"] for data in given_up) == 4
+            assert {data["experiment"] for data in given_up} == {1, 2}
+            assert counts(journal)["503 Service Unavailable"] == lost - 7
+            server.faults.clear()
+            assert studio.resume("last") == "done"
+    assert len(server.requests) - lost + 7 == 4 * 6, "a reply was paid for twice"
+    shown = Console(file=io.StringIO(), width=200)
+    show(shown, studio.journal("last"), {})
+    assert f"24 replies in {len(server.requests)} tries" in shown.file.getvalue()
+    told = [spoken(event, full=False) for event in studio.journal("last").events("unanswered")]
+    text = "\n".join(line.plain for lines in told for line in lines)
+    assert "4 tries: 503 Service Unavailable" in text
+    assert "was left without a reply: The model 'wire' did not answer" in text
+    replay(studio.home, "last", tmp_path / "again")
