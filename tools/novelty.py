@@ -194,7 +194,7 @@ class _Writer:
         self.parts.append(f"{kind.__name__}(")
         named = self._named(node) if kind in _NAMED else {}
         before = ""
-        for name, optional in _fields(kind):
+        for name, optional in _fields(kind):  # type: ignore[arg-type]  # a class is hashable
             value = named.get(name) or getattr(node, name, None)
             if value is None and optional:
                 continue
