@@ -44,7 +44,7 @@ def told(game: str) -> dict[str, Any]:
 
 
 EXPORT = Export(
-    write=partial(written, FOLDER / "script.py", (FOLDER / "copies.py",)),
+    write=partial(written, FOLDER / "script.py", (FOLDER / "learner.py", FOLDER / "copies.py")),
     outside="problems.learning.outside",
     games=games,
     told=told,
