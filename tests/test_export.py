@@ -7,7 +7,9 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from gymnasium.spaces import Discrete, MultiDiscrete
 
 from equilibrist.errors import Failed, Usage
 from equilibrist.export import export
@@ -15,6 +17,7 @@ from equilibrist.programs import Named
 from problems import PROBLEMS
 from problems.inprocess import InProcess
 from problems.learning.check import QUANTITIES
+from problems.learning.outside import legal
 from problems.problem import CandidateError
 from problems.regret.solver import Infosets
 from sandbox.job import Outcome
@@ -161,6 +164,14 @@ def test_a_learning_rule_gives_the_same_in_the_script(tmp_path, box):
     assert "discrete actions alone" in why
     assert len(made.here[foraging]["gradients"]) == 3 * 4 * 3 * 3
     assert min(made.here[foraging]["gradients"]) > 0.0
+
+
+def test_an_environment_is_tried_with_what_it_says_is_legal():
+    two, three = MultiDiscrete([2, 3]), Discrete(3, start=5)
+    assert legal(three, {"observation": 0, "action_mask": [0, 0, 1]}, {}) == 7
+    assert legal(three, 0, {"action_mask": np.array([0, 1, 1])}) == 6
+    assert legal(two, 0, {"action_mask": [0, 0, 0, 0, 1, 1]}).tolist() == [1, 1]
+    assert two.contains(legal(two, 0, None))
 
 
 @pytest.mark.parametrize(

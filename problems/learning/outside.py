@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium.spaces.utils  # noqa: F401
+import numpy as np
 import torch
 
 
@@ -35,12 +36,25 @@ def prepare(games: dict[str, dict[str, Any]]) -> dict[str, Any]:
             sys.path.insert(0, folder)
             make = partial(getattr(importlib.import_module(module), function), **told["arguments"])
             one = make()
-            one.reset(seed=0)
+            seen, infos = one.reset(seed=0) or ({}, {})
             if not hasattr(one, "agent_iter"):
-                one.step({agent: one.action_space(agent).sample() for agent in one.agents})
+                spaces = {agent: one.action_space(agent) for agent in one.agents}
+                one.step({agent: legal(spaces[agent], seen[agent], infos.get(agent)) for agent in spaces})
             sys.path.remove(folder)
         loaded[name] = make, told["plan"]
     return loaded
+
+
+def legal(space: Any, seen: Any, info: Any) -> Any:
+    """An action that an agent may take which is shown this."""
+    told = seen if isinstance(seen, dict) and "action_mask" in seen else info or {}
+    if (mask := told.get("action_mask")) is None:
+        return space.sample()
+    first = int(np.flatnonzero(mask)[0])
+    if hasattr(space, "nvec"):
+        number = np.unravel_index(first, space.nvec.ravel())
+        return np.array(number, space.dtype).reshape(space.nvec.shape)
+    return first + int(space.start)
 
 
 def measure(exported: dict[str, Any], game: Any, settings: dict[str, Any]) -> dict[str, list[float]]:
