@@ -18,7 +18,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
@@ -56,7 +56,7 @@ PASSING = (408, 409, 425, 429)
 """Refusals (4xx) that another try may get past. So may every server fault (5xx)."""
 WIRE = (
     openai.APIError,
-    httpx.HTTPError,
+    httpx2.HTTPError,
     ValueError,
     KeyError,
     TypeError,
@@ -84,6 +84,11 @@ class Endpoint(ChatOpenAI):
     """Called while a wait lasts, to raise when nobody waits any more."""
     progress: Callable[[int, int], None] | None = Field(default=None, exclude=True)
     """(experiment, characters so far): set it, and replies are streamed."""
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """What a tracer is told the name of alone: the key, and the address, which may hold a password."""
+        return {**super().lc_secrets, "openai_api_base": "OPENAI_BASE_URL"}
 
     def _generate(
         self,
@@ -214,9 +219,9 @@ def _named(fault: Exception) -> str:
     status = getattr(fault, "status_code", None)
     if status:
         return f"{status} {PHRASES.get(status, '')}".strip()
-    if isinstance(fault, openai.APITimeoutError | httpx.TimeoutException):
+    if isinstance(fault, openai.APITimeoutError | httpx2.TimeoutException):
         return "time-out"
-    return "connection lost" if isinstance(fault, openai.APIError | httpx.HTTPError) else "garbled reply"
+    return "connection lost" if isinstance(fault, openai.APIError | httpx2.HTTPError) else "garbled reply"
 
 
 def _overflows(fault: Exception) -> bool:

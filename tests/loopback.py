@@ -3,8 +3,8 @@
 ``with Loopback(answer) as server:`` serves at ``server.url``; ``answer(request) -> message`` gets a request's
 JSON and returns the assistant's message; ``usage`` and ``finish`` in it replace what is told beside it. A
 request for a stream gets one, unless ``server.streams`` is False. ``server.faults`` says what to do instead,
-request by request: None, ``(status, headers)``, ``cut``, ``cut_body``, ``garbage``, ``html``, ``error_body``,
-``no_choices``, ``null_choices``, ``plain`` (a wrong content type), ``slow``, ``echo_key``.
+request by request: None, ``(status, headers)``, ``cut``, ``cut_body``, ``cut_stream``, ``garbage``, ``html``,
+``error_body``, ``no_choices``, ``null_choices``, ``plain`` (a wrong content type), ``slow``, ``echo_key``.
 """
 
 from __future__ import annotations
@@ -92,9 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.connection.close()
-        elif fault == "cut_body":
+        elif fault in ("cut_body", "cut_stream"):
+            kind = "application/json" if fault == "cut_body" else "text/event-stream"
             self.send_response(200)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", "5000")
             self.end_headers()
             self.wfile.write(b'{"choices": [')

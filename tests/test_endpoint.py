@@ -204,12 +204,12 @@ def test_a_streamed_reply_is_the_same_and_tells_how_far_it_is():
         return {**call("read_program", {"program_id": "abc"}), "content": "Let me see what there is."}
 
     heard = []
-    with Loopback(talking, [None, "cut", (429, {"Retry-After": "0"})]) as server:
+    with Loopback(talking, [None, "cut", (429, {"Retry-After": "0"}), "cut_body", "cut_stream"]) as server:
         whole = ask(endpoint(server))
         streamed = streaming(server, heard).invoke(ASK, {"metadata": {"experiment": 7}})
     assert (streamed.text, streamed.usage_metadata) == (whole.text, whole.usage_metadata)
     assert [c["args"] for c in streamed.tool_calls] == [{"program_id": "abc"}]
-    assert streamed.response_metadata["tries"] == 3
+    assert streamed.response_metadata["tries"] == 5
     assert {number for number, _ in heard} == {7}
     assert [count for _, count in heard] == sorted(count for _, count in heard)
     assert heard[-1][1] == len(whole.text) + len('{"program_id": "abc"}')
