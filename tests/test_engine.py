@@ -100,9 +100,9 @@ def test_regrets_of_exact_ties_are_zero_and_not_rounding_noise() -> None:
     for name in ("kuhn3", "goofspiel3", "goofspiel4"):
         twin = Twin(name)
         policy = engine.uniform(twin.game)
-        for player in range(twin.game.players):
+        for player, least in enumerate(twin.game.layout.snap):
             regret = _phase(twin, policy, player).regret
-            assert not ((regret != 0.0) & (np.abs(regret) < engine.SNAP)).any()
+            assert not ((regret != 0.0) & (np.abs(regret) < least)).any()
             plain = reference.regrets(twin.game, policy, player)
-            noise |= bool(((plain != 0.0) & (np.abs(plain) < engine.SNAP)).any())
+            noise |= bool(((plain != 0.0) & (np.abs(plain) < least)).any())
     assert noise

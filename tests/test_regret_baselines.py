@@ -218,7 +218,7 @@ def test_baselines_do_what_their_formulas_say(baseline: str, name: str) -> None:
     for t in range(1, ITERATIONS + 1):
         for player in range(game.players):
             regret = reference.regrets(game, policy, player)
-            regret[np.abs(regret) < engine.SNAP] = 0.0
+            regret[np.abs(regret) < layout.snap[player]] = 0.0
             reach = reference.reaches(game, policy)
             for i in range(*layout.start[player : player + 2]):
                 own = reach[layout.parent[layout.cells[i]]]
@@ -241,8 +241,16 @@ def _run(source: str, twin: Twin) -> dict[str, Any]:
     return rollout(InProcess(PROBLEM.rule, source), to_bytes(twin.tables), settings)
 
 
-def _final(baseline: str, name: str, seed: int = 1) -> float:
-    settings = {"checkpoints": [1000], "alternating": True, "seed": seed}
+@pytest.mark.parametrize(("name", "size"), [("sheriff2", 6.0), ("battleship2", 2.0)])
+def test_ties_are_ties_however_much_is_paid(name: str, size: float) -> None:
+    """Noise grows with payoffs. With one bound for all games CFR+ spreads by a factor of 18 on sheriff2."""
+    finals = [_final("cfr_plus", name, seed=seed) for seed in range(3)]
+    finals += [_final("cfr_plus", name, scale=scale) / scale for scale in (1.0 / size, 1024.0)]
+    assert finals == pytest.approx([finals[0]] * 5, rel=1e-3)
+
+
+def _final(baseline: str, name: str, seed: int = 1, scale: float = 1.0) -> float:
+    settings = {"checkpoints": [1000], "alternating": True, "seed": seed, "scale": scale}
     series = rollout(InProcess(PROBLEM.rule, PROBLEM.baselines[baseline]), PROBLEM.pack(name), settings)
     return series["exploitability"][0]
 

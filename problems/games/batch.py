@@ -103,7 +103,7 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
     regret, realisation = exchange.regret, exchange.realisation
     width = _U(policy.shape[1])
     value, own = np.empty(width), np.empty(width)
-    infoset, last = _U(game.start[player + 1]), _U(game.start[player])
+    infoset, last, least = _U(game.start[player + 1]), _U(game.start[player]), game.snap[player]
     while infoset > last:
         infoset -= _ONE
         low, high = first[infoset], first[infoset + _ONE]
@@ -128,7 +128,7 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
         shift = base[infoset] - low
         for entry in range(low, high):
             for b in range(width):
-                regret[entry, b] = _snap(regret[entry, b])
+                regret[entry, b] = _snap(regret[entry, b], least)
                 realisation[entry, b] = reach[entry + shift, b] if alone else own[b] * policy[entry, b]
 
 

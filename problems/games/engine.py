@@ -13,9 +13,6 @@ from numba import njit, types
 
 from problems.games.layout import FIELDS, INTEGERS, Game, Layout
 
-SNAP = 1e-15
-"""Counterfactual regrets below this are rounding noise of exact ties and count as zero. Without it regret
-matching turns a spurious 1e-18 into a pure strategy, and symmetric games end orders of magnitude apart."""
 TOLERANCE = 1e-6
 """How far from one a policy may sum before it is refused."""
 _U, _ONE, _TWO = np.uint64, np.uint64(1), np.uint64(2)
@@ -112,6 +109,7 @@ def _layout(integers: Any, numbers: Any) -> Any:
         _numbers(integers, numbers, 9),
         _numbers(integers, numbers, 10),
         _numbers(integers, numbers, 11),
+        _numbers(integers, numbers, 12),
     )
 
 
@@ -219,8 +217,8 @@ def _gradient(game: Any, state: Any, player: int) -> None:
 
 
 @njit
-def _snap(regret: float) -> float:
-    return regret if abs(regret) >= SNAP else 0.0
+def _snap(regret: float, least: float) -> float:
+    return regret if abs(regret) >= least else 0.0
 
 
 @njit
@@ -233,18 +231,18 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
     first, cells, base, parent = game.first, game.cells, game.base, game.parent
     policy, reach, quality = state.policy, state.reach, state.quality
     regret, realisation = exchange.regret, exchange.realisation
-    infoset, last = _U(game.start[player + 1]), _U(game.start[player])
+    infoset, last, least = _U(game.start[player + 1]), _U(game.start[player]), game.snap[player]
     while infoset > last:
         infoset -= _ONE
         low, high = first[infoset], first[infoset + _ONE]
         cell, sequence = cells[infoset], base[infoset]
         if cells[infoset + _ONE] - cell > _ONE:
-            _regrets_of_cells(game, state, exchange, infoset)
+            _regrets_of_cells(game, state, exchange, infoset, least)
             continue
         if high - low == _TWO:
             one, other = quality[sequence], quality[sequence + _ONE]
             value = policy[low] * one + policy[low + _ONE] * other
-            regret[low], regret[low + _ONE] = _snap(one - value), _snap(other - value)
+            regret[low], regret[low + _ONE] = _snap(one - value, least), _snap(other - value, least)
             realisation[low], realisation[low + _ONE] = reach[sequence], reach[sequence + _ONE]
         else:
             shift = sequence - low
@@ -252,13 +250,13 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
             for entry in range(low, high):
                 value += policy[entry] * quality[entry + shift]
             for entry in range(low, high):
-                regret[entry] = _snap(quality[entry + shift] - value)
+                regret[entry] = _snap(quality[entry + shift] - value, least)
                 realisation[entry] = reach[entry + shift]
         quality[parent[cell]] += value
 
 
 @njit(inline="always")
-def _regrets_of_cells(game: Any, state: Any, exchange: Any, infoset: Any) -> None:
+def _regrets_of_cells(game: Any, state: Any, exchange: Any, infoset: Any, least: float) -> None:
     """Those of an infoset of imperfect recall."""
     policy, reach, quality = state.policy, state.reach, state.quality
     regret, realisation = exchange.regret, exchange.realisation
@@ -277,7 +275,7 @@ def _regrets_of_cells(game: Any, state: Any, exchange: Any, infoset: Any) -> Non
         own += game.share[c] * reach[game.parent[c]]
         shift += high - low
     for entry in range(low, high):
-        regret[entry] = _snap(regret[entry])
+        regret[entry] = _snap(regret[entry], least)
         realisation[entry] = own * policy[entry]
 
 

@@ -10,6 +10,11 @@ import numpy as np
 from problems.games.order import Order, number, offsets
 from problems.games.tables import Tables
 
+SNAP = 1e-15
+"""Counterfactual regrets below this are rounding noise of exact ties and count as zero, in games that pay at
+most one; where more is paid, it is relative to the largest payoff. Without it regret matching turns a
+spurious 1e-18 into a pure strategy, and symmetric games end orders of magnitude apart."""
+
 
 class Layout(NamedTuple):
     """A game for the engine. N players, I infosets, S policy entries, C cells, X sequences, E payoffs.
@@ -42,6 +47,8 @@ class Layout(NamedTuple):
     """[E] chance probability times the owner's payoff."""
     chance: np.ndarray
     """[H]"""
+    snap: np.ndarray
+    """[N] a player's regrets below this count as zero (``SNAP``)."""
 
 
 FIELDS, INTEGERS = len(Layout._fields), 9
@@ -117,6 +124,7 @@ def arrange(tables: Tables, seed: int | None = None) -> Game:
         share=(visits / np.bincount(infoset, weights=visits)[infoset])[cells],
         payoff=payoff,
         chance=chance,
+        snap=SNAP * np.abs(tables.terminal_payoffs).max(axis=0, initial=1.0),
     )
     entries = np.repeat(first[order.infoset], tables.infoset_actions) + order.action
     return _packed(layout, entries)

@@ -39,7 +39,9 @@ class Rule:
 
 
 # --- the solver ---
-SNAP = 1e-15  # regrets below are rounding noise of exact ties and count as zero
+SNAP = (
+    1e-15  # regrets below, relative to payoffs above one, are rounding noise of exact ties and count as zero
+)
 
 
 class Infosets:
@@ -173,7 +175,7 @@ class Solver:
         regret = np.bincount(
             self._entry[edges], others[above] * (value[edges] - value[above]), infosets.sequences
         )
-        regret[np.abs(regret) < SNAP] = 0.0
+        regret[np.abs(regret) < self._snap[player]] = 0.0
         decisions = np.flatnonzero(self._decider == player)
         place = self._infoset_of[decisions]
         visits = np.bincount(place, minlength=infosets.count)
@@ -214,6 +216,10 @@ class Solver:
         self._infoset_of, self._payoffs = np.array(infoset_of), np.array(payoffs)
         depths = np.array(depth)
         self._levels = [np.flatnonzero(depths == level) for level in range(depths.max() + 1)]
+        likely = np.ones(len(depths))
+        for nodes in self._levels[1:]:
+            likely[nodes] = likely[self._parent[nodes]] * self._chance[nodes]
+        self._snap = SNAP * np.abs(likely[:, None] * self._payoffs).max(axis=0, initial=1.0)
         self._entry = np.array(edge_action)
         for player, own in enumerate(self._infosets):
             first = np.concatenate(([0], np.cumsum([len(actions) for _, actions in own.values()])))
