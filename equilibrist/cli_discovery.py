@@ -83,14 +83,14 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a program as one file for OpenSpiel or PettingZoo, and check it by running it there."""
-    from equilibrist.evaluate import brought, choose_games
+    from equilibrist.evaluate import brought, named_games
     from equilibrist.export import export as work
     from equilibrist.programs import named
     from sandbox import open_sandbox
 
     chosen = named(home, session, program)
     errors = Console(stderr=True, highlight=False)
-    wanted = brought(chosen.problem, choose_games(chosen.problem, "train", games)) if games else None
+    wanted = brought(chosen.problem, named_games(games)) if games else None
     with open_sandbox(sandbox, slots=1, say=errors.print, device=chosen.problem.device) as box:
         made = work(chosen, path or Path(f"rule_{chosen.program_id}.py"), box, wanted)
     if as_json:

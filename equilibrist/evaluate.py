@@ -25,6 +25,7 @@ from problems import PROBLEMS
 from problems.problem import Problem, tailored
 from sandbox import open_sandbox
 from sandbox.job import Limits, Record
+from sandbox.pool import packed_game
 from tools.evaluation import Evaluator
 
 PATIENT = Limits(wall_seconds=3600.0, cpu_seconds=3600.0)
@@ -74,11 +75,12 @@ def choose_games(problem: Problem, wall: str, games: str | None, sealed: bool = 
 
     Raises:
         Usage: an unknown wall, or the sealed one where it is not allowed.
+        BroughtError: one of ``games`` is none; found out before anything is run on the games before it.
     """
     if games is not None:
-        named = tuple(game.strip() for game in games.split(";") if game.strip())
-        if not named:
-            raise Usage("No game was named. Separate names by ';'.")
+        named = named_games(games)
+        for game in named:
+            packed_game(problem.name, game)
         return named
     if wall not in (*problem.walls, "all"):
         raise Usage(f"There is no wall '{wall}'. Walls: {', '.join(problem.walls)}.")
@@ -86,6 +88,14 @@ def choose_games(problem: Problem, wall: str, games: str | None, sealed: bool = 
         raise Usage("Sealed games are run by 'equilibrist confirm' alone, where their use is counted.")
     walls = problem.walls if wall == "all" else (wall,)
     return tuple(game for name in walls for game in problem.walls[name])  # type: ignore[index]
+
+
+def named_games(games: str) -> tuple[str, ...]:
+    """Names separated by ``;``. Raises Usage when there is none."""
+    named = tuple(game.strip() for game in games.split(";") if game.strip())
+    if not named:
+        raise Usage("No game was named. Separate names by ';'.")
+    return named
 
 
 def brought(problem: Problem, texts: Sequence[str]) -> tuple[str, ...]:

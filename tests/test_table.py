@@ -35,6 +35,7 @@ from equilibrist.tables import Shown, render
 from equilibrist.verdict import against
 from memory.records import Result
 from problems import PROBLEMS
+from problems.games import GameError
 from problems.regret import PROBLEM
 from sandbox import open_sandbox
 from sandbox.job import Job, Outcome, Sandbox
@@ -247,7 +248,12 @@ def test_plots_that_cannot_be_written_are_refused_first(tmp_path: Path) -> None:
 
 def test_walls_and_horizons() -> None:
     assert choose_games(PROBLEM, "dev", None) == PROBLEM.walls["dev"]
-    assert choose_games(PROBLEM, "dev", "a; b(c=1,d=2) ;") == ("a", "b(c=1,d=2)")
+    assert choose_games(PROBLEM, "dev", "kuhn2; kuhn_poker(players=3) ;") == (
+        "kuhn2",
+        "kuhn_poker(players=3)",
+    )
+    with pytest.raises(GameError, match="none of that name"):  # before anything runs on kuhn2
+        choose_games(PROBLEM, "dev", "kuhn2; no_such_game")
     assert set(PROBLEM.walls["sealed"]) < set(choose_games(PROBLEM, "all", None, sealed=True))
     for wall in ("sealed", "all", "nowhere"):
         with pytest.raises(Usage):
