@@ -167,7 +167,7 @@ def _promising(board: Sequence[Entry]) -> list[Entry]:
 
 def _gained(experiment: Experiment, archive: Archive) -> bool:
     """Whether the tuned program scores more than the one that it came from."""
-    parent = archive.entries.get(experiment.brief["parent_id"])
+    parent = archive.entries.get(experiment.brief.get("parent_id", ""))
     before, after = parent.result.score if parent else None, experiment.result.score
     return before is not None and after is not None and after > before
 

@@ -39,9 +39,7 @@ class Rule:
 
 
 # --- the solver ---
-SNAP = (
-    1e-15  # regrets below, relative to payoffs above one, are rounding noise of exact ties and count as zero
-)
+SNAP = 1e-15  # regrets below are rounding noise of exact ties: zero (where more than 1 is paid, times that)
 
 
 class Infosets:
