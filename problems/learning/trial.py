@@ -30,7 +30,7 @@ class Trial:
     """[B, N]"""
     cost: float
     """Seconds of one copy's step, but for those that the machine was busy otherwise."""
-    share: float = 1.0
+    share: float
     """How much of the time the machine had for it."""
 
     @property
