@@ -1,4 +1,4 @@
-"""What a user brought is first touched in a child process: it may hang, crash the interpreter or leave it."""
+"""What a user brought is touched in child processes alone: it may hang, crash the interpreter or leave it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def apart(text: str, make: Callable[[], Brought]) -> Brought:
     if not said:
         how = f"crashed ({signal.Signals(-status).name})" if status < 0 else f"was left (exit code {status})"
         raise BroughtError(f"{text}: Python {how} while this was read and tried; no session can run on it.")
-    if said.startswith(b"Timeout"):
-        raise BroughtError(f"{text} does not end and catches what interrupts it ({_where(said.decode())}).")
+    if stubborn := hung(said):
+        raise BroughtError(f"{text} {stubborn}.")
     told = json.loads(said)
     if "fault" in told:
         raise BroughtError(told["fault"])
@@ -61,18 +61,33 @@ def apart(text: str, make: Callable[[], Brought]) -> Brought:
     return Brought(told["name"], data, told["about"], told["seconds"])
 
 
+def tell_on(pipe: int) -> None:
+    """In a child, before it touches what was brought: where :func:`hung` will find what it did not get out
+    of."""
+    global _told_on
+    _told_on = pipe
+
+
+def hung(said: bytes) -> str:
+    """What a child says that :func:`patience` has ended: what it did, and where. Empty for another answer."""
+    if not said.startswith(b"Timeout"):
+        return ""
+    return f"does not end and catches what interrupts it ({_where(said.decode(errors='replace'))})"
+
+
 def _where(dumped: str) -> str:
-    """The innermost line of a traceback of ``faulthandler`` that is no library's (main thread last)."""
+    """The innermost line of a traceback of ``faulthandler`` that is neither ours nor a library's (main thread
+    last)."""
     frames = FRAME.findall(dumped.rpartition("Thread ")[2])
-    own = [frame for frame in frames if not frame[0].startswith((sys.prefix, sys.base_prefix))]
+    others = (sys.prefix, sys.base_prefix, str(Path(__file__).parent))
+    own = [frame for frame in frames if not frame[0].startswith(others)]
     path, line, function = (own or frames)[0]
     return f"{Path(path).name}, line {line}, in {function}"
 
 
 def _answer(pipe: int, make: Callable[[], Brought]) -> NoReturn:
     """The child's whole life. Nothing is cleaned up that belongs to the parent."""
-    global _told_on
-    _told_on = pipe
+    tell_on(pipe)
     told: dict[str, Any] = {}
     try:
         made = make()

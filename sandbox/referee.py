@@ -25,6 +25,7 @@ import time
 import traceback
 from typing import Any, NoReturn
 
+from problems.apart import hung, tell_on
 from problems.brought import BroughtError
 from problems.problem import CandidateError
 from sandbox import channel, forking
@@ -164,7 +165,9 @@ def _play(job: dict[str, Any], game: bytes, zygote: socket.socket, host: int) ->
         sys.exit("the process that plays the game died or did not end")
     os.waitpid(pid, 0)
     _reap_orphans()
-    return {**json.loads(result), "output": printable(output.decode(errors="replace")), "seconds": seconds}
+    stubborn = hung(result)
+    told = {"failure": stubborn, "brought": True, "spoiled": True} if stubborn else json.loads(result)
+    return {**told, "output": printable(output.decode(errors="replace")), "seconds": seconds}
 
 
 def _watch(result_fd: int, output_fd: int, host: int, deadline: float, cap: int) -> tuple[bytes, bytes]:
@@ -200,6 +203,7 @@ def _reap_orphans() -> None:
 def _child(job: dict[str, Any], game: bytes, zygote: socket.socket, result: int, output: int) -> NoReturn:
     _die_with_parent()
     os.sched_setaffinity(0, {job["core"]})
+    tell_on(result)
     try:
         outcome = _evaluate(job, game, Candidate(zygote, job, output))
     except ZygoteLost:

@@ -256,3 +256,27 @@ def test_a_fault_of_what_was_brought_leaves_the_referee_without_a_traceback(monk
     with os.fdopen(ours, "rb") as answer:
         told = json.load(answer)
     assert told == {"failure": "A reward of mine:env is not finite.", "brought": True, "spoiled": True}
+
+
+def test_what_begins_to_hang_in_play_and_catches_what_interrupts_it_is_no_fault_of_the_program(monkeypatch):
+    def played(*_: object) -> None:
+        environment = Adapted(
+            {"entry": "tests.harvest:parallel_env", "arguments": {"fault": "stubborn"}},
+            *(1, np.random.default_rng(0)),
+        )
+        environment.reset(np.ones(1, bool))
+        for _ in range(3):
+            environment.step([np.zeros(1, int)] * 3)
+
+    monkeypatch.setattr(referee, "Candidate", lambda *_: None)
+    monkeypatch.setattr(referee, "_evaluate", played)
+    monkeypatch.setattr(importlib.import_module("problems.learning.faults"), "PATIENCE", 1.0)
+    monkeypatch.setattr(apart, "STUBBORN", 1.0)
+    host, ours = os.pipe()
+    limits = {"wall_seconds": 30.0, "output_kb": 1}
+    told = referee._play({"slot": 0, "limits": limits}, b"", None, host)  # type: ignore[arg-type]
+    os.close(host)
+    os.close(ours)
+    assert told["failure"].startswith("does not end and catches what interrupts it (harvest.py, line ")
+    assert told["failure"].endswith(", in step)")
+    assert (told["brought"], told["spoiled"]) == (True, True)
