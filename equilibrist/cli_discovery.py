@@ -17,7 +17,9 @@ Session = Annotated[str, typer.Argument(help="A session's id, the start of it, o
 Program = Annotated[str, typer.Argument(help="'best', an id, '#7', a baseline's name, or a file.")]
 SandboxName = Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")]
 Parallel = Annotated[int, typer.Option(min=1, max=64, help="Runs at a time.")]
-Repeats = Annotated[int, typer.Option(min=1, help="Orders of infosets and actions, for the spread.")]
+Repeats = Annotated[
+    int, typer.Option(min=1, help="Other orders of infosets and actions (learning: seeds), for the spread.")
+]
 
 
 @app.command()

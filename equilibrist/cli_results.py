@@ -19,7 +19,7 @@ ProblemName = Annotated[str, typer.Argument(help="E.g. regret.")]
 Games = Annotated[str | None, typer.Option(help="Instead of a wall: game names, separated by ';'.")]
 Horizon = Annotated[str | None, typer.Option(help="Another length of runs; regret has 250 and 4000.")]
 Repeats = Annotated[
-    int, typer.Option(min=1, help="Orders of infosets and actions to try, for the spread of the scores.")
+    int, typer.Option(min=1, help="Other orders of infosets and actions (learning: seeds), for the spread.")
 ]
 SandboxName = Annotated[str, typer.Option(help="auto, docker, bubblewrap, landlock or unconfined.")]
 

@@ -33,7 +33,8 @@ class Part(Record):
     """``sealed``, or ``horizon 250``."""
     games: tuple[str, ...]
     losses: dict[str, dict[str, list[float] | None]]
-    """Program -> game -> log10 exploitability at the end, one per repeat; None where a run failed."""
+    """Program -> game -> log10 exploitability at the end (the negative normalised return, where that is what
+    counts), one per repeat; None where a run failed."""
     failed: tuple[str, ...]
     """Games on which the program did not end its run, each with why."""
     against: tuple[Against, ...]
@@ -164,7 +165,7 @@ def _part(program: Named, name: str, made: Plan, box: Sandbox, progress: Progres
 
 def _hardest(other: Against) -> float:
     """Sorts the baseline that is hardest to beat first; one that could not be compared before all."""
-    return -math.inf if other.ratio is None else -other.ratio
+    return -math.inf if other.margin is None else other.margin
 
 
 def _wins(report: Report, duels: Sequence[Against]) -> tuple[str, ...]:

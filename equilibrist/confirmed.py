@@ -44,15 +44,19 @@ def _table(part: Part) -> Table:
     table = Table(
         "baseline", title=f"\n{part.name}: {', '.join(map(safe, part.games))}", title_justify="left"
     )
-    for column in ("wins", "ties", "losses", "ratio", "spread", "worst ratio"):
+    what = "gain" if any(other.gain is not None for other in part.against) else "ratio"
+    for column in ("wins", "ties", "losses", what, "spread", f"worst {what}"):
         table.add_column(column, justify="right")
     table.add_column("worst on")
     table.add_column("beaten")
     for other in part.against:
-        if other.ratio is None or other.worst is None:
+        if other.worst is None:
             table.add_row(safe(other.baseline), *["-"] * 6, safe(other.worst_game), "a run failed")
             continue
-        figures = (f"{other.ratio:.3g}", f"x{10**other.spread:.2f}", f"{other.worst:.3g}")
+        if other.gain is not None:
+            figures = (f"{other.gain:+.3f}", f"±{other.spread:.3f}", f"{other.worst:+.3f}")
+        else:
+            figures = (f"{other.ratio:.3g}", f"x{10**other.spread:.2f}", f"{other.worst:.3g}")
         counts = map(str, (other.wins, other.ties, other.losses))
         beaten = Text("yes", style="green") if other.beaten else Text("no", style="red")
         table.add_row(safe(other.baseline), *counts, *figures, safe(other.worst_game), beaten)

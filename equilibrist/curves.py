@@ -50,7 +50,7 @@ def draw(report: Report, path: Path) -> None:
 
 def _panel(panel: Any, report: Report, game: str) -> None:
     for number, program in enumerate(report.programs):
-        cells = [cell for cell in report.of(program, game) if cell.exploitability]
+        cells = [cell for cell in report.of(program, game) if cell.returns or cell.exploitability]
         if not cells:
             continue
         every = [cell.returns or [max(value, FLOOR) for value in cell.exploitability] for cell in cells]

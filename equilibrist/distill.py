@@ -100,13 +100,14 @@ class _Work:
 
     def judge(self, cuts: Sequence[Ablation], bar: Bar) -> list[Result]:
         """One repeat each."""
+        where = self.games[0] if len(self.games) == 1 else f"{len(self.games)} games"
         cuts = cuts[: max(0, self.limit - self.evaluations)]
         self.evaluations += len(cuts)
         self.progress.begin(len(cuts))
 
         def one(cut: Ablation) -> Result:
             result = self.evaluator.evaluate(cut.source, self.games, bar)
-            self.progress.done(Cell(program=cut.what, game="dev games", repeat=0, result=result))
+            self.progress.done(Cell(program=cut.what, game=where, repeat=0, result=result))
             return result
 
         with ThreadPoolExecutor(self.slots, thread_name_prefix="ablation") as pool:

@@ -71,14 +71,16 @@ def _of_session(home: Path, session: str, program: str) -> str:
 
 
 def choose_games(problem: Problem, wall: str, games: str | None, sealed: bool = False) -> tuple[str, ...]:
-    """The games of a wall, or ``games`` (names separated by ``;``); ``all`` means every wall.
+    """The games of a wall, or ``games`` (names separated by ``;``); ``all`` means every wall. A game of the
+    user's own that a session trains on may be named as it was typed then, without its hash.
 
     Raises:
         Usage: an unknown wall, or the sealed one where it is not allowed.
         BroughtError: one of ``games`` is none; found out before anything is run on the games before it.
     """
     if games is not None:
-        named = named_games(games)
+        own = {game.rpartition("@")[0]: game for game in problem.walls["train"]}
+        named = tuple(own.get(game, game) for game in named_games(games))
         for game in named:
             packed_game(problem.name, game)
         return named
@@ -155,7 +157,8 @@ def evaluate(
     sandbox: str,
     repeats: int = 1,
 ) -> Evaluation:
-    """Judge ``program`` on ``games``, each repeat in another order of infosets and actions."""
+    """Judge ``program`` on ``games``, each repeat in another order of infosets and actions, or under other
+    seeds."""
     source = find_program(open_home(home), problem, program)
     errors = Console(stderr=True)
     with open_sandbox(sandbox, slots=1, say=errors.print, device=problem.device) as box:
@@ -189,6 +192,6 @@ def render(console: Console, evaluation: Evaluation) -> None:
     if len(evaluation.scores) > 1:
         spread = statistics.stdev(evaluation.scores)
         mean = figure(statistics.fmean(evaluation.scores)).strip()
-        console.print(f"over {len(evaluation.scores)} orders of infosets and actions {mean} ± {spread:.4f}")
+        console.print(f"over {len(evaluation.scores)} repeats {mean} ± {spread:.4f}")
     if result.output:
         console.print(Text("The program printed:\n" + safe(result.output), style="dim"))

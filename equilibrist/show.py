@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -76,10 +77,11 @@ def program(console: Console, archive: Archive, entry: Entry) -> None:
     )
     if entry.hypothesis:
         console.print(Text("Hypothesis: " + short(entry.hypothesis)))
+    width = max(map(len, entry.result.curves), default=0)
     for game, series in entry.result.curves.items():
         name, final, line = curve_of(series)
         if line:
-            console.print(Text(f"  {safe(game):<28}{line}  {name} {final}"))
+            console.print(Text(f"  {safe(game):<{width}}  {line}  {name} {final}"))
     parent = archive.parent(entry.program_id)
     if parent is None:
         console.print(Syntax(short(entry.source), "python", word_wrap=True, background_color="default"))
@@ -167,7 +169,7 @@ def show(
             console.print(row, soft_wrap=True)
     if lessons := lessons_of(session, known):
         _learnt(console, lessons, all_experiments)
-    for line in next_steps(session, str(config.get("problem", "")), best):
+    for line in next_steps(session, str(config.get("problem", "")), best, config.get("games", ())):
         console.print(Text(line, style="dim"))
 
 
@@ -198,15 +200,22 @@ def _ranking(console: Console, archive: Archive) -> None:
         console.print(Text(str(steps), style="dim"))
 
 
-def next_steps(session: str, problem: str, best: Entry | None) -> Iterable[str]:
-    yield "\nTo look further:"
-    yield f"  equilibrist show {session} --all                 every experiment and lesson"
+def next_steps(session: str, problem: str, best: Entry | None, games: Sequence[str] = ()) -> Iterable[str]:
+    """``games``: of the user's own, on which the session trains."""
+    steps = [(f"show {session} --all", "every experiment and lesson")]
     if best is not None:
-        yield f"  equilibrist show {session} --experiment {best.number}         how the best one came about"
-        yield f"  equilibrist transcript {session} --experiment {best.number}   what was said about it"
-        yield f"  equilibrist evaluate {problem} {session}/{best.program_id}   judge it again"
-        yield f"  equilibrist finalists {session}         which of the best is no luck?"
-    yield '  equilibrist memory query "what helped?"          what was learnt, with its evidence'
+        option = "--env" if problem == "learning" else "--game"
+        own = "".join(f" {option} {shlex.quote(game.rpartition('@')[0] or game)}" for game in games)
+        steps += [
+            (f"show {session} --experiment {best.number}", "how the best one came about"),
+            (f"transcript {session} --experiment {best.number}", "what was said about it"),
+            (f"evaluate {problem} {session}/{best.program_id}{own}", "judge it again"),
+            (f"finalists {session}", "which of the best is no luck?"),
+        ]
+    steps.append(('memory query "what helped?"', "what was learnt, with its evidence"))
+    width = max(len(command) for command, _ in steps if len(command) < 60)
+    yield "\nTo look further:"
+    yield from (f"  equilibrist {command:<{width}}   {what}" for command, what in steps)
 
 
 def cost(journal: Readable) -> dict[str, Any]:

@@ -25,8 +25,6 @@ from tools.evaluation import Evaluator
 Say = Callable[[str], None]
 FLOOR = 1e-8
 """Exploitability at which a game counts as solved, in means and ranks; as in problem *regret*'s score."""
-LEAST = 0.01
-"""What a normalised return lacks of the reference, at the least: above it nothing is infinitely better."""
 
 
 class Cell(Record):
@@ -39,10 +37,7 @@ class Cell(Record):
 
     @property
     def exploitability(self) -> list[float]:
-        """At the checkpoints; empty when the run failed. Where returns are what counts, what they lack of the
-        reference: 1 less the normalised return, ``LEAST`` at the least."""
-        if self.returns:
-            return [max(1.0 - value, LEAST) for value in self.returns]
+        """At the checkpoints; empty when the run failed, or where it is not known."""
         return self.result.curves.get(self.game, {}).get("exploitability", [])
 
     @property
@@ -227,9 +222,9 @@ def _standing(report: Report, program: str, ranks: Mapping[str, Mapping[str, flo
     cells = [cell for cell in report.cells if cell.program == program]
     failed = [f"{cell.game}: {cell.result.status}" for cell in cells if cell.result.status != "ok"]
     scores = [] if failed else [_score(cells, repeat) for repeat in range(report.repeats)]
-    curves = [cell.exploitability for cell in cells if cell.exploitability]
-    whole = bool(curves) and not failed
-    returns = [cell.returns for cell in cells if cell.returns] if whole else []
+    returns = [cell.returns for cell in cells if cell.returns and not failed]
+    curves = [cell.exploitability for cell in cells if cell.exploitability and not failed]
+    whole = bool(returns or curves)
     return Standing(
         program=program,
         score=statistics.fmean(scores) if scores else None,
@@ -255,10 +250,11 @@ def geometric_mean(values: Sequence[float]) -> float:
 def _final(cells: Sequence[Cell]) -> float:
     """Exploitability at the end over repeats, or the negative normalised return; infinite when a run
     failed."""
-    if all(cell.returns and cell.result.status == "ok" for cell in cells):
+    if any(cell.result.status != "ok" for cell in cells):
+        return math.inf
+    if all(cell.returns for cell in cells):
         return -statistics.fmean(cell.returns[-1] for cell in cells)
-    finals = [cell.exploitability[-1] if cell.result.status == "ok" else math.inf for cell in cells]
-    return geometric_mean(finals) if all(map(math.isfinite, finals)) else math.inf
+    return geometric_mean([cell.exploitability[-1] for cell in cells])
 
 
 def _ranks(values: Mapping[str, float]) -> dict[str, float]:

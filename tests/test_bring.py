@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyspiel
 import pytest
@@ -13,6 +14,7 @@ from equilibrist.config import Config
 from equilibrist.errors import Usage
 from equilibrist.fork import fork
 from equilibrist.replay import replay
+from equilibrist.show import next_steps
 from equilibrist.start import resume, start
 from memory.journal import Journal
 from problems import PROBLEMS, brought
@@ -204,6 +206,15 @@ def forget() -> None:
     """As a new process would know nothing."""
     brought._KEPT.clear()
     packed_game.cache_clear()
+
+
+def test_a_game_of_ones_own_need_not_be_typed_with_its_hash():
+    brought.keep("farm:env(n=2)@0123abcd", b"{}")
+    problem = tailored(PROBLEMS["learning"], ("farm:env(n=2)@0123abcd", "dilemma"))
+    assert evaluate.choose_games(problem, "train", "farm:env(n=2); dilemma") == problem.walls["train"]
+    best = SimpleNamespace(number=3, program_id="abc")
+    steps = "\n".join(next_steps("learning-001", "learning", best, problem.walls["train"]))
+    assert "evaluate learning learning-001/abc --env 'farm:env(n=2)' --env dilemma   judge it again" in steps
 
 
 def test_evaluate_takes_a_game_of_ones_own(tmp_path, file):

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import pytest
 from gymnasium.spaces import Discrete, MultiDiscrete
 
 from equilibrist.errors import Failed, Usage
-from equilibrist.export import export
+from equilibrist.export import _there, export
 from equilibrist.programs import Named
 from problems import PROBLEMS
+from problems.brought import keep
 from problems.inprocess import InProcess
 from problems.learning.check import QUANTITIES
 from problems.learning.outside import legal
@@ -172,6 +174,17 @@ def test_an_environment_is_tried_with_what_it_says_is_legal():
     assert legal(three, 0, {"action_mask": np.array([0, 1, 1])}) == 6
     assert legal(two, 0, {"action_mask": [0, 0, 0, 0, 1, 1]}).tolist() == [1, 1]
     assert two.contains(legal(two, 0, None))
+
+
+def test_an_environment_that_a_script_cannot_train_on_is_told_in_a_sentence(tmp_path):
+    script, exporting = tmp_path / "script.py", LEARNING.export
+    script.write_text("")
+    turns = {"entry": "pettingzoo.classic.tictactoe_v3:env", "arguments": {}, "files": {}, "plan": {}}
+    with pytest.raises(Failed, match=r"PettingZoo: noughts goes by turns; .* parallel environments alone\.$"):
+        _there(exporting, script, {"noughts": turns})
+    keep("vmas:balance@0", json.dumps({"vectorised": True}).encode())
+    with pytest.raises(ValueError, match="scenario of VMAS"):
+        exporting.told("vmas:balance@0")
 
 
 @pytest.mark.parametrize(

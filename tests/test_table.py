@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from equilibrist import curves
 from equilibrist.cache import OutcomeCache
 from equilibrist.cli import app
+from equilibrist.confirm import Part
+from equilibrist.confirmed import _table
 from equilibrist.errors import Usage
 from equilibrist.evaluate import at_horizon, choose_games, limits
 from equilibrist.table import (
@@ -197,9 +199,21 @@ def test_returns_are_shown_as_returns_and_more_is_better(tmp_path: Path) -> None
     assert (tmp_path / "returns.svg").stat().st_size > 5000
 
 
-def test_a_return_above_the_reference_is_not_a_million_times_better() -> None:
+def test_returns_are_compared_by_their_difference_above_the_reference_too() -> None:
     made = _report(_returned("mine", "x", [0.1, 1.01]), _returned("ippo", "x", [0.2, 0.98]))
-    assert against(made, "mine", "ippo").ratio == pytest.approx(0.5)
+    near = against(made, "mine", "ippo")
+    assert (near.ratio, near.gain, near.beaten) == (None, pytest.approx(0.03), False)
+    cells = [_returned("mine", "x", [0.1, 8.7 + r], r) for r in (0, 1)]
+    cells += [_returned("ippo", "x", [0.1, 8.2 + r], r) for r in (0, 1)]
+    far = against(_report(*cells, repeats=2), "mine", "ippo")
+    assert (far.gain, far.spread, far.worst) == (pytest.approx(0.5), pytest.approx(0.0), pytest.approx(0.5))
+    assert (far.ties, far.beaten) == (1, True)  # a tie: what chance makes of either is 1.4
+    part = Part(name="sealed", games=("x",), losses={}, failed=(), against=(far,), wins=(), beats_all=True)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(_table(part))
+    shown = console.file.getvalue()
+    assert "worst gain" in shown
+    assert "+0.500" in shown
 
 
 def test_spread_is_over_repeats() -> None:

@@ -40,6 +40,10 @@ def told(game: str) -> dict[str, Any]:
             f"{game} is none of PettingZoo's; give package.module:function of one that is parallel."
         )
     found: dict[str, Any] = json.loads(data)
+    if found.get("vectorised"):
+        raise ValueError(
+            f"{game} is a scenario of VMAS; the script trains on PettingZoo's environments alone."
+        )
     return found
 
 

@@ -36,10 +36,11 @@ def prepare(games: dict[str, dict[str, Any]]) -> dict[str, Any]:
             sys.path.insert(0, folder)
             make = partial(getattr(importlib.import_module(module), function), **told["arguments"])
             one = make()
-            seen, infos = one.reset(seed=0) or ({}, {})
-            if not hasattr(one, "agent_iter"):
-                spaces = {agent: one.action_space(agent) for agent in one.agents}
-                one.step({agent: legal(spaces[agent], seen[agent], infos.get(agent)) for agent in spaces})
+            if hasattr(one, "agent_iter"):
+                sys.exit(f"{name} goes by turns; the script trains on parallel environments alone.")
+            seen, infos = one.reset(seed=0)
+            spaces = {agent: one.action_space(agent) for agent in one.agents}
+            one.step({agent: legal(spaces[agent], seen[agent], infos.get(agent)) for agent in spaces})
             sys.path.remove(folder)
         loaded[name] = make, told["plan"]
     return loaded
