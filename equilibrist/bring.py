@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,13 @@ def outlook(games: Sequence[Brought], programs: int, parallel: int) -> str:
     """Estimated time of all evaluations of a session, in a sentence."""
     seconds = sum(game.seconds for game in games) * programs / parallel
     return f"About {span(seconds)} for {programs} evaluations, {parallel} at a time, beside the agents' own."
+
+
+def options(problem: str, games: Sequence[str]) -> str:
+    """What stands for a session's games of the user's own on the command line of ``evaluate``, with a space
+    before."""
+    option = "--env" if problem == "learning" else "--game"
+    return "".join(f" {option} {shlex.quote(game.rpartition('@')[0] or game)}" for game in games)
 
 
 def store(session: Path, games: Sequence[Brought]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from equilibrist import lift, troubles
+from equilibrist.bring import options
 from equilibrist.budget import spent_by, total
 from equilibrist.lessons import line as lesson_line
 from equilibrist.racing import spared
@@ -204,12 +204,10 @@ def next_steps(session: str, problem: str, best: Entry | None, games: Sequence[s
     """``games``: of the user's own, on which the session trains."""
     steps = [(f"show {session} --all", "every experiment and lesson")]
     if best is not None:
-        option = "--env" if problem == "learning" else "--game"
-        own = "".join(f" {option} {shlex.quote(game.rpartition('@')[0] or game)}" for game in games)
         steps += [
             (f"show {session} --experiment {best.number}", "how the best one came about"),
             (f"transcript {session} --experiment {best.number}", "what was said about it"),
-            (f"evaluate {problem} {session}/{best.program_id}{own}", "judge it again"),
+            (f"evaluate {problem} {session}/{best.program_id}{options(problem, games)}", "judge it again"),
             (f"finalists {session}", "which of the best is no luck?"),
         ]
     steps.append(('memory query "what helped?"', "what was learnt, with its evidence"))

@@ -153,6 +153,30 @@ def test_a_report_of_a_whole_session(tmp_path):
     assert "figures/curves.svg" in plain
 
 
+def test_a_confirmation_by_returns_tells_gains(tmp_path):
+    part = CONFIRMATION["parts"][0]
+    duel = {**part["against"][0], "ratio": None, "gain": 0.25, "worst": -0.125}
+    parts = [{**part, "against": [duel]}]
+    with new_session(tmp_path) as journal:
+        chain(journal)
+        journal.append("ended", None, reason="done")
+        best = [e.data for e in journal.events("experiment")][-1]["proposal"]["program_id"]
+        data = {**CONFIRMATION, "parts": parts, "program_id": best}
+        bare = {**DISTILLATION, "program_id": best, "unicode": "", "source": "class Rule: 'bare'"}
+        for kind, record, told in (
+            ("distillation", Distillation, bare),
+            ("confirmation", Confirmation, data),
+        ):
+            journal.append(kind, None, **record.model_validate(told).model_dump(mode="json"))
+    html, plain, _ = write(tmp_path, tmp_path / "out")
+    assert "bare" in html  # a problem without notation has its distilled rule shown too
+    assert "```\n\n```" not in plain
+    for page in (html, plain):
+        assert "gain in normalised return" in page
+        assert "+0.250" in page
+        assert "-0.125 (leduc3)" in page
+
+
 def test_what_was_not_done_is_a_threat(tmp_path):
     with new_session(tmp_path) as journal:
         chain(journal)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from equilibrist.bring import options
 from equilibrist.budget import Spent
 from equilibrist.reading import listing
 from equilibrist.reading.laboratory import Laboratory, Shown
@@ -63,6 +64,8 @@ class Facts:
     spent: Spent
     duration: str
     attacks: str
+    own_games: str
+    """Options that name games of the user's own, for a command that judges the program again."""
     threats: list[str]
 
 
@@ -99,6 +102,7 @@ def gather(known: Laboratory, view: SessionView) -> Facts:
         spent=spent,
         duration=_duration(view),
         attacks=_attacks(view),
+        own_games=options(view.problem, view.config.get("games") or ()),
         threats=[],
     )
     facts.threats = threats(facts)
@@ -176,9 +180,12 @@ def _walls(view: SessionView, problem: Problem | None) -> list[Wall]:
 
 
 def _duration(view: SessionView) -> str:
+    """To the session's end: a confirmation may be months later."""
     if not view.lines.began:
         return "nothing was run"
-    first, last = (datetime.fromisoformat(time) for time in (view.lines.began, view.lines.time))
+    marks = view.events("started", "ended")
+    over = marks[-1].time if marks and marks[-1].kind == "ended" else view.lines.time
+    first, last = (datetime.fromisoformat(time) for time in (view.lines.began, over))
     return span((last - first).total_seconds())
 
 
@@ -209,7 +216,7 @@ def threats(facts: Facts) -> list[str]:
     found.append(_generality(facts, best))
     if facts.distillation is None:
         found.append("It was not distilled: parts of it may do nothing, and what helps is not known.")
-    return [*found, *_search(facts.view)]
+    return [*found, *_search(facts.view), _chance(facts.problem)]
 
 
 def _generality(facts: Facts, best: Row) -> str:
@@ -240,5 +247,10 @@ def _search(view: SessionView) -> list[str]:
         found.append(f"It began with {lessons} lessons of earlier sessions, so it does not repeat them.")
     if any(event.data.get("sandbox") == "unconfined" for event in view.events("started")):
         found.append("Programs ran unconfined: their scores could have been forged.")
-    found.append("One run per program and game: late iterates are chaotic in floating point.")
     return found
+
+
+def _chance(problem: Problem | None) -> str:
+    if problem is not None and (seeds := problem.settings.get("seeds")):
+        return f"Every score is of the same {seeds} seeds: under others the order may be another."
+    return "One run per program and game: late iterates are chaotic in floating point."

@@ -81,9 +81,8 @@ def _templates(html: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(
-        number=_number, signed=_signed, code=text.code, short=text.short, cell=_cell, fence=_fence
-    )
+    made.filters.update(number=_number, signed=_signed, code=text.code, short=text.short)
+    made.filters.update(cell=_cell, fence=_fence, compared=_compared, better=_better)
     return made
 
 
@@ -93,6 +92,20 @@ def _number(value: Any, digits: int = 4) -> str:
 
 def _signed(value: Any) -> str:
     return f"{value:+.4f}" if isinstance(value, int | float) else ""
+
+
+def _compared(part: dict[str, Any]) -> str:
+    """What a confirmation's table compares."""
+    gains = any(one.get("gain") is not None for one in part["against"])
+    return "gain in normalised return" if gains else "ratio of exploitability"
+
+
+def _better(one: dict[str, Any], which: str = "") -> str:
+    """The ratio or the gain over one baseline, in the mean or where it is ``worst``; empty where a run
+    failed."""
+    gain = one.get("gain")
+    value = one["worst"] if which else one["ratio"] if gain is None else gain
+    return "" if value is None else f"{value:.3g}" if gain is None else f"{value:+.3f}"
 
 
 def _cell(value: Any) -> str:
