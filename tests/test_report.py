@@ -170,7 +170,7 @@ def test_a_confirmation_by_returns_tells_gains(tmp_path):
             journal.append(kind, None, **record.model_validate(told).model_dump(mode="json"))
     html, plain, _ = write(tmp_path, tmp_path / "out")
     assert "bare" in html  # a problem without notation has its distilled rule shown too
-    assert "```\n\n```" not in plain
+    assert "```\n\n```\n" not in plain  # nor is an empty formula
     for page in (html, plain):
         assert "gain in normalised return" in page
         assert "+0.250" in page
