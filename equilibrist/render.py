@@ -61,9 +61,12 @@ def log10(value: float) -> float:
 
 
 def curve_of(series: Mapping[str, Sequence[float]]) -> tuple[str, str, str]:
-    """What a game's main series is called, its last value, and its course: exploitability on a logarithmic
-    scale where it is exact, else the normalised return."""
-    for name, shown in (("exploitability", log10), ("normalised", float)):
-        if curve := series.get(name):
-            return name, f"{curve[-1]:.4g}", sparkline([shown(value) for value in curve])
+    """What a game's main series is called, its last value, and its course: the normalised return where that
+    is what counts, with exploitability told beside it; else exploitability on a logarithmic scale."""
+    exploitability = series.get("exploitability")
+    if returns := series.get("normalised"):
+        beside = f", exploitability {exploitability[-1]:.4g}" if exploitability else ""
+        return "normalised", f"{returns[-1]:.4g}{beside}", sparkline(returns)
+    if exploitability:
+        return "exploitability", f"{exploitability[-1]:.4g}", sparkline(list(map(log10, exploitability)))
     return "", "-", ""

@@ -4,7 +4,7 @@ import pytest
 
 from equilibrist.errors import Usage
 from equilibrist.home import find_session, new_session, open_home
-from equilibrist.render import safe, span, sparkline
+from equilibrist.render import curve_of, safe, span, sparkline
 
 
 def make(home, *names):
@@ -53,3 +53,9 @@ def test_spans_and_sparklines():
     assert sparkline([0, 1, 2, float("nan"), 3]) == "▁▃▆ █"
     assert len(sparkline(list(range(1000)), width=24)) == 24
     assert sparkline([]) == ""
+
+
+def test_a_curve_is_of_what_the_score_is_made_of():
+    both = {"normalised": [0.0, 0.25], "exploitability": [0.96, 1.0]}
+    assert curve_of(both) == ("normalised", "0.25, exploitability 1", "▁█")
+    assert curve_of({"exploitability": [1.0, 0.01]}) == ("exploitability", "0.01", "█▁")
