@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import batch, framework, iteration, learning, lessons, memory, psro, sandbox, training
+from bench import batch, framework, gpu, iteration, learning, lessons, memory, psro, sandbox, training
 from bench.measure import Row
 
 SECTIONS = {
@@ -24,6 +24,7 @@ SECTIONS = {
     "psro": psro.rows,
     "memory": memory.rows,
     "batch": batch.rows,
+    "gpu": gpu.rows,
     "framework": framework.rows,
     "sandbox": sandbox.rows,
     "lessons": lessons.rows,

@@ -13,6 +13,7 @@ from problems.games.tables import from_bytes
 from problems.inprocess import InProcess
 from problems.regret import PROBLEM, referee
 from problems.regret.batch import widened
+from problems.regret.table import Batch, Table
 
 TRAIN = PROBLEM.walls["train"]
 PAPERS = {"checkpoints": list(range(10, 1001, 10)), "alternating": True}
@@ -37,7 +38,7 @@ class Rule:
 
 
 def _table(game: str, source: str) -> Any:
-    return referee._Table(InProcess(PROBLEM.rule, source), arrange(from_bytes(PROBLEM.pack(game)), 1))
+    return Table(InProcess(PROBLEM.rule, source), arrange(from_bytes(PROBLEM.pack(game)), 1))
 
 
 def iteration(game: str, rule: str, iterations: int, seconds: float) -> dict[str, float]:
@@ -120,7 +121,7 @@ def batched(game: str, size: int) -> dict[str, float]:
     source = PROBLEM.baselines["dcfr"]
     constants = [{"ALPHA": 1.0 + b / size, "GAMMA": 2.0 + b / size} for b in range(size)]
     alone = _table(game, source)
-    wide = referee._Batch(
+    wide = Batch(
         InProcess(PROBLEM.rule, widened(source)), arrange(from_bytes(PROBLEM.pack(game)), 1), constants
     )
     one = quietest(lambda: alone.play(20, True), 0.1) / 20

@@ -1,8 +1,8 @@
 """A session's training beside BenchMARL's IPPO (on TorchRL) on one VMAS task: what a step costs, collection
-and learning apart.
+and learning apart, on one thread and, where there is one, on a GPU.
 
-Task, copies, horizon, batch and device are the same for all. Ours are five learners of 32 copies each, as a
-session has them; BenchMARL's is one, whose environment steps as many copies at once.
+Task, copies, horizon, batch and device are the same for all. Ours are five learners, as a session has them;
+BenchMARL's is one, whose environment steps as many copies at once.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 
 from bench.measure import Row, measured
 
 TASK, AGENTS = "balance", 3
-SEEDS, COPIES, STEPS, HORIZON = 5, 32, 64, 100
-"""Of a batch: learners of ours, copies of each, steps of each. And steps after which an episode is cut."""
-BATCH = SEEDS * COPIES * STEPS
+SEEDS, STEPS, HORIZON = 5, 64, 100
+"""Learners of ours; steps of each copy in a batch; steps after which an episode is cut."""
+COPIES = {"cpu": 32, "cuda": 512}
+"""Of each learner."""
 BATCHES = {True: 4, False: 12}
 DEFAULTS = 2
 """Batches of a peer that takes over a thousand steps of its optimiser on each."""
@@ -28,25 +30,32 @@ PHASES = ("collection", "learning")
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    ours = measured("vectorised.ours", batches=BATCHES[quick])
-    for peer, alike in PEERS.items():
-        theirs = measured("marl.ippo", batches=BATCHES[quick] if alike else DEFAULTS, alike=alike)
-        yield from _rows(ours, peer, theirs)
+    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+        ours = measured("vectorised.ours", batches=BATCHES[quick], device=device)
+        for peer, alike in PEERS.items():
+            if alike or device == "cpu":
+                batches = BATCHES[quick] if alike else DEFAULTS
+                theirs = measured("marl.ippo", batches=batches, alike=alike, device=device)
+                yield from _rows(device, ours, peer, theirs)
 
 
-def _rows(ours: dict[str, Any] | None, peer: str, theirs: dict[str, Any] | None) -> Iterator[Row]:
+def _rows(
+    device: str, ours: dict[str, Any] | None, peer: str, theirs: dict[str, Any] | None
+) -> Iterator[Row]:
     for phase in (*PHASES, "both"):
-        what = f"VMAS {TASK}, {SEEDS * COPIES} copies, one step: {phase}"
-        mine, other = _step(ours, phase), _step(theirs, phase)
+        what = f"VMAS {TASK}, {SEEDS * COPIES[device]} copies, one step: {phase}"
+        if device != "cpu":
+            what += f", elapsed, {torch.cuda.get_device_name()}"
+        mine, other = _step(device, ours, phase), _step(device, theirs, phase)
         yield Row("learning", what, mine, "s", peer, other, note=_note(mine, other))
 
 
-def _step(made: dict[str, Any] | None, phase: str) -> float | None:
-    """CPU seconds per step of one copy, the median over batches."""
+def _step(device: str, made: dict[str, Any] | None, phase: str) -> float | None:
+    """Seconds per step of one copy, the median over batches."""
     if made is None:
         return None
     spent = np.array([made[name] for name in (PHASES if phase == "both" else (phase,))])
-    return float(np.median(spent.sum(0))) / BATCH
+    return float(np.median(spent.sum(0))) / batch(device)
 
 
 def _note(ours: float | None, theirs: float | None) -> str:
@@ -55,25 +64,39 @@ def _note(ours: float | None, theirs: float | None) -> str:
     return f"{1 / ours:,.0f} and {1 / theirs:,.0f} steps a second"
 
 
-def ours(batches: int) -> dict[str, list[float]]:
-    """CPU seconds of every batch but the first, for ``ippo`` as a session trains it, without the wall."""
+def batch(device: str) -> int:
+    """Steps of all copies together."""
+    return SEEDS * COPIES[device] * STEPS
+
+
+def clock(device: str) -> float:
+    """CPU seconds of this process; on a GPU, seconds, once what it was given is done."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.monotonic()
+
+
+def ours(batches: int, device: str) -> dict[str, list[float]]:
+    """Seconds of every batch but the first, for ``ippo`` as a session trains it, without the wall."""
     from problems.inprocess import InProcess
     from problems.learning import PROBLEM
     from problems.learning.adapter import brought_plan
     from problems.learning.referee import Training
 
-    plan = {"iterations": batches + 1, "steps": STEPS, "copies": COPIES, "low": 0.0, "high": 1.0}
+    copies = COPIES[device]
+    plan = {"iterations": batches + 1, "steps": STEPS, "copies": copies, "low": 0.0, "high": 1.0}
     arguments = {"n_agents": AGENTS, "max_steps": HORIZON}
     told = {"entry": f"vmas:{TASK}", "arguments": arguments, "files": {}, "vectorised": True, "plan": plan}
     candidate = InProcess(PROBLEM.rule, PROBLEM.baselines["ippo"])
-    settings = {**PROBLEM.settings, "seeds": SEEDS}
-    training = Training(candidate, brought_plan(told, "cpu"), settings)
-    ends = [time.process_time()]
+    settings = {**PROBLEM.settings, "seeds": SEEDS, "device": device}
+    training = Training(candidate, brought_plan(told, device), settings)
+    ends = [clock(device)]
     for _ in range(batches + 1):
         played = training.play()
-        ends.append(time.process_time())
+        ends.append(clock(device))
         training.learn(played)
-        ends.append(time.process_time())
+        ends.append(clock(device))
     return phases(ends)
 
 

@@ -90,7 +90,7 @@ WithoutMemory = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        help="Where the referee's networks compute, if the problem has any: cpu, cuda, or GPUs: cuda:0,1."
+        help="Where the referee computes (networks, sweeps of large games): cpu, cuda, or GPUs: cuda:0,1."
     ),
 ]
 

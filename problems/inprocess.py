@@ -18,19 +18,20 @@ class InProcess:
     Args:
         rule: module path of the candidate half, as in ``Problem.rule``.
         source: the program.
+        zeros: (shape, type) -> the arrays that both halves share.
     """
 
-    def __init__(self, rule: str, source: str) -> None:
+    def __init__(
+        self, rule: str, source: str, zeros: Callable[[tuple[int, ...], str], Any] = np.zeros
+    ) -> None:
         self._serve = import_module(rule).serve
-        self._source = source
+        self._source, self._zeros = source, zeros
         self._operations: list[Callable[[], None]] = []
         self.program: dict[str, Any] = {}
         """Namespace of the executed source."""
 
-    def open(
-        self, setup: dict[str, Any], arrays: list[tuple[str, str, tuple[int, ...]]]
-    ) -> dict[str, np.ndarray]:
-        shared = {name: np.zeros(shape, dtype) for name, dtype, shape in arrays}
+    def open(self, setup: dict[str, Any], arrays: list[tuple[str, str, tuple[int, ...]]]) -> dict[str, Any]:
+        shared = {name: self._zeros(shape, dtype) for name, dtype, shape in arrays}
         self.program = {"__name__": "program"}
         try:
             exec(compile(self._source, "program.py", "exec"), self.program)

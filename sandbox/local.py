@@ -31,7 +31,9 @@ CLEARED = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
 }
-"""The whole environment of a candidate, and with the search path for modules that of a referee."""
+"""The environment of candidate and referee, besides the search path for modules and where a GPU is."""
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
+"""For zygotes: where torch finds a GPU its first backward pass starts a thread for it, which no fork has."""
 SYSTEM = """
 /usr/lib /usr/lib64 /lib /lib64 /etc/ld.so.cache /usr/bin/env /sbin/ldconfig /sbin/ldconfig.real /bin/sh
 """.split()
@@ -128,7 +130,7 @@ def unconfined_pool(slots: int, device: str = "cpu") -> Pool:
 def _python(root: str, layers: str) -> list[str]:
     """The zygote's command, in a cleared environment; ``root`` holds the package sandbox."""
     folders = sorted({str(path.parent) for path in harden.site_packages()})
-    environment = {**CLEARED, "PYTHONPATH": os.pathsep.join([root, *folders])}
+    environment = {**CLEARED, **NO_GPU, "PYTHONPATH": os.pathsep.join([root, *folders])}
     command = ["/usr/bin/env", "-i", *[f"{name}={value}" for name, value in environment.items()]]
     command += [_interpreter(), "-s", "-S", "-m", "sandbox.candidate", "--socket", "FD"]
     command += ["--layers", layers] if layers else []

@@ -80,14 +80,14 @@ def test_collection_and_learning_are_told_apart_and_a_missing_peer_is_told(
     single: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert vectorised.phases([0.0, 9.0, 18.0, 20.0, 21.0]) == {"collection": [2.0], "learning": [1.0]}
-    for name, small in {"COPIES": 2, "STEPS": 4, "BATCH": 5 * 2 * 4}.items():
+    for name, small in {"COPIES": {"cpu": 2}, "STEPS": 4}.items():
         monkeypatch.setattr(vectorised, name, small)
-    made = vectorised.ours(batches=2)
+    made = vectorised.ours(batches=2, device="cpu")
     assert {name: len(spent) for name, spent in made.items()} == {"collection": 2, "learning": 2}
-    rows = list(vectorised._rows(made, "peer", None))
+    rows = list(vectorised._rows("cpu", made, "peer", None))
     assert all(row.ours and row.theirs is None and "not installed" in row.note for row in rows)
     assert rows[2].ours == pytest.approx(sum(sum(spent) for spent in made.values()) / 2 / 40)
-    assert [row.ratio for row in vectorised._rows(made, "peer", made)] == [1.0] * 3
+    assert [row.ratio for row in vectorised._rows("cpu", made, "peer", made)] == [1.0] * 3
 
 
 def test_figures_carry_their_unit() -> None:

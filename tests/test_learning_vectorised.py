@@ -149,6 +149,42 @@ def test_a_scenario_of_the_users_own_is_measured_and_its_source_travels(tmp_path
         BRING("meeting:Meeting(max_steps=10, num_envs=4, broken=True)")
 
 
+@pytest.mark.parametrize("scenario", ["balance", "navigation", "simple_tag", "simple_reference"])
+def test_copies_that_go_on_are_left_alone_while_others_begin_anew(scenario: str) -> None:
+    """Also where copies cannot begin anew together: simple_reference keeps goals as objects."""
+    needs_vmas()
+    ended = np.array([True, False, False, True, False, False])
+    together, alone = (made(f"vmas:{scenario}", max_steps=50) for _ in range(2))
+    assert together.together == (scenario != "simple_reference")
+    alone.together = False
+    for environment in (together, alone):
+        for t in range(4):
+            environment.step(_actions(environment, t))
+        before = [x.clone() for x in environment.observe()]
+        environment.reset(ended)
+        assert environment.world.steps.tolist() == [0, 4, 4, 0, 4, 4]
+        for old, new in zip(before, environment.observe(), strict=True):
+            assert torch.equal(old[~ended], new[~ended])
+        assert any(
+            not torch.equal(old[ended], new[ended])
+            for old, new in zip(before, environment.observe(), strict=True)
+        )
+    ways = [environment.step(_actions(environment, 9)) for environment in (together, alone)]
+    for one, other in zip(*[environment.observe() for environment in (together, alone)], strict=True):
+        assert torch.allclose(one[~ended], other[~ended], atol=1e-6)
+    assert torch.allclose(ways[0].rewards[~ended], ways[1].rewards[~ended], atol=1e-6)
+
+
+def _actions(environment: Vectorised, seed: int) -> list[torch.Tensor]:
+    chance = torch.Generator().manual_seed(seed)
+    return [
+        torch.rand(6, agent.actions, generator=chance) * 2 - 1
+        if agent.continuous
+        else torch.randint(0, agent.actions, (6,), generator=chance)
+        for agent in environment.agents
+    ]
+
+
 MEETING = '''
 import torch
 from vmas.simulator.core import Agent, World

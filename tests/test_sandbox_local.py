@@ -317,6 +317,13 @@ def alive(pid):
         return False
 
 
+def test_no_candidate_finds_a_gpu(monkeypatch, sandbox):
+    """Else its own backward pass would fail: torch starts a thread per GPU, which no fork has."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    seen = sandbox.run(toy_job(body("raise LookupError(repr(os.environ.get('CUDA_VISIBLE_DEVICES')))")))
+    assert "LookupError: ''" in seen.message
+
+
 def test_workers_take_the_named_gpus_in_turn_and_without_one_the_reason_is_told(monkeypatch):
     assert [gpu_of("cuda:0,2", worker) for worker in range(3)] == ["0", "2", "0"]
     assert gpu_of("cuda", 1) is gpu_of("cpu", 0) is None

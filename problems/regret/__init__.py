@@ -73,6 +73,7 @@ PROBLEM = Problem(
     check=check,
     score=score,
     bring=bring,
+    devices=("cpu", "cuda"),
     trials=TRIALS,
     export=EXPORT,
     notation=notation,

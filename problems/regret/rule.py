@@ -71,13 +71,13 @@ class Infosets:
         return self._reduce(_SUMS, x)
 
     def mean(self, x: torch.Tensor) -> torch.Tensor:
-        return self._reduce(_SUMS, x) / self.actions
+        return self.sum(x) / self.actions
 
     def max(self, x: torch.Tensor) -> torch.Tensor:
         return self._reduce(_MAXIMA, x)
 
     def min(self, x: torch.Tensor) -> torch.Tensor:
-        return -self._reduce(_MAXIMA, -x)
+        return -self.max(-x)
 
     def normalise(self, x: torch.Tensor) -> torch.Tensor:
         """[..., s] -> policy [..., s]: proportional to max(x, 0), uniform where no entry is positive."""
@@ -241,20 +241,28 @@ def serve(
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # discounts halve unreached regrets into denormals, which are slow
+    return seated(program["Rule"], setup, arrays, Infosets)
+
+
+def seated(
+    rule: Any, setup: dict[str, Any], arrays: dict[str, Any], infosets: Callable[[np.ndarray, int], Infosets]
+) -> list[Callable[[], None]]:
+    """What ``serve`` returns, with ``infosets`` for the players' helper; ``arrays`` may also be tensors."""
     first, start = setup["first"].astype(np.int64), setup["start"].astype(np.int64)
-    rule, batch = program["Rule"], len(setup.get("constants", ()))
+    batch, exchange = len(setup.get("constants", ())), torch.as_tensor(arrays["exchange"])
     names = ("policy", "regret", "realisation", "opponent_reach")
-    whole = dict(zip(names, np.split(arrays["exchange"], first[-1] * np.arange(1, 4)), strict=True))
+    whole = dict(zip(names, torch.tensor_split(exchange, tuple(first[-1] * np.arange(1, 4))), strict=True))
     players = []
     with _without_autograd(True):
         if batch:
-            rule = _with_constants(rule, setup["constants"])
+            rule = _with_constants(rule, setup["constants"], exchange.device)
         for low, high in zip(start[:-1], start[1:], strict=True):
             spans = [slice(first[low], first[high])] * 3 + [slice(low, high)]
             own = {
-                name: torch.from_numpy(whole[name][span].T) for name, span in zip(names, spans, strict=True)
+                name: whole[name][span].mT if batch else whole[name][span]
+                for name, span in zip(names, spans, strict=True)
             }
-            players.append(_Player(rule, Infosets(first[low : high + 1] - first[low], batch), own))
+            players.append(_Player(rule, infosets(first[low : high + 1] - first[low], batch), own))
     arrays["wants"][0] = any("opponent_reach" in player.asked for player in players)
     return [player.learn for player in players] + [player.write_average for player in players]
 
@@ -263,7 +271,7 @@ _without_autograd: Any = torch._C._InferenceMode
 """``torch.inference_mode`` without its layer of Python, which costs as much as an operation."""
 
 
-def _with_constants(rule: Any, settings: list[dict[str, float]]) -> Any:
+def _with_constants(rule: Any, settings: list[dict[str, float]], device: torch.device) -> Any:
     """The rule with a constant that differs between settings as a tensor [B, 1], another one as a number."""
     constants: dict[str, Any] = {}
     for name in settings[0]:
@@ -271,7 +279,7 @@ def _with_constants(rule: Any, settings: list[dict[str, float]]) -> Any:
             raise ValueError(f"the rule has no constant {name}")
         values = [setting[name] for setting in settings]
         alike = all(value == values[0] for value in values)
-        constants[name] = values[0] if alike else torch.tensor(values, dtype=torch.float64)[:, None]
+        constants[name] = values[0] if alike else torch.tensor(values, device=device)[:, None]
     return type("Rule", (rule,), constants)
 
 
