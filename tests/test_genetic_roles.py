@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from agents.conversation import Place, converse
 from agents.genetic import GeneticResearcher
 from agents.genetic.analyst import changes_in_words
-from agents.genetic.critic import horizon_of
+from agents.genetic.critic import _alike, horizon_of
 from agents.graph import run_experiment
 from agents.state import Bench
 from memory.archive import Archive
@@ -170,8 +170,15 @@ def test_the_critic_rejects_duplicates():
 def test_all_but_equal_constants_are_no_novelty():
     close = PROBLEM.baselines["dcfr"].replace("ALPHA = 1.5", "ALPHA = 1.501")
     assert criticise(close)[0].decision == "reject"
+    assert (
+        "dcfr, which was evaluated already, in constants alone, and by less than 1%"
+        in criticise(close)[0].reasons
+    )
     far = PROBLEM.baselines["dcfr"].replace("ALPHA = 1.5", "ALPHA = 1.9")
     assert criticise(far)[0].decision == "approve"
+    assert [_alike(0.99, other) for other in (0.9900001, 0.995, 0.98)] == [True, False, False]
+    assert [_alike(0.5, other) for other in (0.502, 0.51)] == [True, False]
+    assert [_alike(1.5, other) for other in (1.51, 1.6)] == [True, False]
 
 
 def test_when_no_revision_is_left_only_broken_programs_are_dropped():
