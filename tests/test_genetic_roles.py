@@ -223,6 +223,7 @@ def test_the_analyst_tells_kinds_of_results_apart(games, kind, verdict):
 
 def test_a_program_that_failed_teaches_why():
     analysis = analyse(Result(status="timeout", message="kuhn3: 60 s were not enough"))
+    assert "60 s were not enough. Changed: " in analysis.explanation
     assert analysis.lessons[0].kind == "failure"
     assert analysis.lessons[0].effect is None
     assert "60 s" in analysis.lessons[0].text

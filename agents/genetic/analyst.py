@@ -121,7 +121,8 @@ def _of_failure(
     """A program without a score teaches what not to write."""
     status, message = result.get("status", "unknown"), " ".join(str(result.get("message", "")).split())[:300]
     explanation = (
-        f"The hypothesis was not tested, because the program ended as {status}: {message} Changed: {changes}."
+        f"The hypothesis was not tested, because the program ended as {status}: {message.rstrip('.')}. "
+        f"Changed: {changes}."
     )
     lesson = {"text": f"{changes} ended as {status}: {message}", "kind": "failure", "observation": message}
     return explanation, [lesson]
