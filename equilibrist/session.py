@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +224,7 @@ class _Window:
         self.total, self.parallel = parts.config.experiments, parts.config.parallel
         self.ensemble = members(parts.config.proposer)
         known = {experiment.number for experiment in bench.archive.experiments}
-        self.recorded = next(n for n in range(self.total + 1) if n + 1 not in known)
+        self.recorded = next(n for n in count() if n + 1 not in known)  # more than a new total, perhaps
         self.started = self.recorded
         self.turns = islice(turns(self.arms), self.started, None)
         """Arms of the experiments still to begin."""

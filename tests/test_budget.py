@@ -117,6 +117,7 @@ def test_a_session_stops_at_its_budget_and_goes_on_with_a_greater_one(tmp_path, 
     assert studio.resume(name, experiments=6, usd=None, tokens=None) == "done"
     assert len(studio.models["dear"].asked) == 6 * 6
     assert asked < 6 * 6
+    assert studio.resume(name, experiments=3, usd=None, tokens=None) == "done", "a total below what there is"
 
     whole, _ = Studio(tmp_path / "whole").start(experiments=6, parallel=parallel)
     ours = [e.data["proposal"]["program_id"] for e in studio.journal(name).events("experiment")]

@@ -10,6 +10,7 @@ from studio import Studio
 
 from agents.models import open_model
 from equilibrist import show
+from equilibrist.budget import spent_by, total
 from equilibrist.reading.lines import Lines
 from equilibrist.replay import replay
 from equilibrist.transcript import Filter, transcript
@@ -64,9 +65,38 @@ def hostile(dice):
             return dice.choice(SPOKEN)
         heard = [m for m in request["messages"] if m["role"] in ("system", "user")][:2]
         read = [m for m in request["messages"] if m["role"] == "tool" and '"source"' in m["content"]]
+        read = [m for m in read if "[shortened to fit" not in m["content"]]
         return researcher({"messages": [*heard, *read[-1:]]})
 
     return answer
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_a_budget_holds_whatever_goes_wrong(tmp_path, parallel):
+    """What counts is what the server told of replies that arrived; a session begun again asks for nothing."""
+    dice = random.Random(parallel)
+    faults = [dice.choice([None, None, *WIRE]) for _ in range(200)]
+    studio = Studio(tmp_path / "home")
+    with (
+        Loopback(hostile(dice), faults) as server,
+        environment(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=server.url),
+    ):
+        studio.models["wild"] = open_model("wild", "proposer", seed=0)
+        studio.models["wild"].first_wait = 0.001
+        name, end = studio.start(experiments=30, parallel=parallel, tokens=2500, **WILD)
+        asked = len(server.requests)
+        assert (end, studio.resume(name), len(server.requests)) == ("budget", "budget", asked)
+        replies = [event.data for event in studio.journal(name).events("reply")]
+        longest = max(
+            sum(reply["usage"].get(k, 0) for k in ("input_tokens", "output_tokens")) for reply in replies
+        )
+        spent = total(spent_by(studio.journal(name)))
+        assert 2500 <= spent.tokens < 2500 + longest
+        assert spent.tries > 1.2 * spent.replies, "nothing went wrong"
+        server.faults.clear()
+        done = sum(1 for _ in studio.journal(name).events("experiment"))
+        assert studio.resume(name, experiments=done + 1, tokens=None) == "done"
+    assert sum(1 for _ in studio.journal(name).events("experiment")) == done + 1
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
