@@ -31,7 +31,7 @@ OPERATOR = 24
 WHY = 120
 """Characters of why a program failed in a list of all experiments."""
 EDGE = 4
-"""Lessons shown from either end."""
+"""Lessons shown from either end of a list."""
 
 
 def leaderboard(archive: Archive, rows: int = ROWS) -> Table:
@@ -178,9 +178,12 @@ def _led(console: Console, experiment: Experiment | None, known: Mapping[str, Le
     if experiment is None or experiment.proposal is None:
         return
     shown = [lesson["id"] for lesson in experiment.brief.get("lessons") or ()]
-    for name in dict.fromkeys([*shown, *experiment.proposal.lesson_ids]):
+    names = list(dict.fromkeys([*shown, *experiment.proposal.lesson_ids]))
+    for name in names[:EDGE]:
         lesson = lesson_line(known[name]) if name in known else Text(name)
         console.print(Text("Its author was shown ").append_text(lesson), soft_wrap=True)
+    if len(names) > EDGE:
+        console.print(f"and {len(names) - EDGE} more: --experiment {experiment.number} shows them all")
 
 
 def _learnt(console: Console, lessons: Sequence[Lesson], every: bool) -> None:

@@ -14,6 +14,7 @@ from journals import LESSON, UNSEEN, chain, hostile, many, new_session
 from rich.console import Console
 from typer.testing import CliRunner
 
+from equilibrist import show
 from equilibrist.cli import app
 from equilibrist.config import Config
 from equilibrist.live import Watch
@@ -208,6 +209,18 @@ def test_the_lessons_that_led_to_the_best_program_stand_in_the_session(home):
     text = run(home, "show", "regret-001").stdout
     assert f"Its author was shown {LESSON}" in text
     assert "equilibrist show regret-001 --experiment 3" in text
+
+
+def test_of_many_lessons_behind_the_best_program_a_few_are_shown(home):
+    experiment = Archive.of(Journal.view(home / "sessions" / "regret-001")).experiment(3)
+    brief = {"lessons": [{"id": f"lesson{n}"} for n in range(9)]}
+    experiment = experiment.model_copy(update={"brief": brief})
+    console = Console(file=StringIO(), width=200)
+    show._led(console, experiment, {})
+    lines = console.file.getvalue().splitlines()
+    assert [line.split()[-1] for line in lines[:4]] == ["lesson0", "lesson1", "lesson2", "lesson3"]
+    assert lines[4].startswith("and ")
+    assert "--experiment 3 shows them all" in lines[4]
 
 
 def test_a_resumed_session_has_no_rate_yet_and_does_not_tell_again_what_is_known(home):
