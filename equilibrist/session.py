@@ -210,6 +210,8 @@ def judge_baselines(journal: Journal, evaluator: Evaluator, parallel: int, watch
         futures = [pool.submit(judge, name) for name in journal.session.get("baselines", sources)]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         failed = [future for future in futures if future in done and future.exception()]
+        if failed and all(isinstance(future.exception(), Halted) for future in failed):
+            wait(futures)  # a replay whose record ends in one of them; the others may be whole in it
         return [future.result() for future in failed or futures]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # after a failure the others are not waited for

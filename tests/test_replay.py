@@ -2,9 +2,12 @@
 
 import json
 import shutil
+import threading
+import time
 
 import pytest
 from loopback import call, researcher
+from small import PROBLEM
 from studio import Studio, thinker
 
 from equilibrist.errors import Failed, Usage
@@ -13,6 +16,7 @@ from equilibrist.replay import replay
 from equilibrist.steer import leave
 from memory.events import encode
 from memory.journal import Journal
+from tools.evaluation import Evaluator
 
 
 @pytest.fixture
@@ -101,6 +105,33 @@ def test_a_killed_session_is_made_again_as_far_as_it_came(studio, tmp_path, cut)
     assert (tmp_path / "again" / name / "journal.jsonl").read_bytes() == journal.read_bytes()
     made = {path.stem for path in (tmp_path / "again" / name / "programs").iterdir()}
     assert keep <= made
+
+
+def test_a_baseline_that_is_whole_is_made_again_though_another_is_not(studio, tmp_path, monkeypatch):
+    """Two are judged at a time; the kill falls between their ends."""
+    whole, slow_ended = Evaluator.evaluate, threading.Event()
+
+    def in_turn(self, source, *rest, **named):
+        if source == PROBLEM.baselines["plain"]:
+            assert slow_ended.wait(20)
+        result = whole(self, source, *rest, **named)
+        slow_ended.set()
+        return result
+
+    def slowly(self, source, *rest, **named):
+        time.sleep(0.3 if source == PROBLEM.baselines["slow"] else 0.0)
+        return whole(self, source, *rest, **named)
+
+    monkeypatch.setattr(Evaluator, "evaluate", in_turn)
+    name, _ = studio.start(experiments=1, parallel=2)
+    journal = studio.folder(name) / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    ends = [n for n, line in enumerate(lines) if json.loads(line)["kind"] == "baseline"]
+    assert json.loads(lines[ends[0]])["data"]["name"] == "slow"
+    journal.write_bytes(b"".join(lines[: ends[0] + 1]))
+    monkeypatch.setattr(Evaluator, "evaluate", slowly)
+    replay(studio.home, name, tmp_path / "again")
+    assert (tmp_path / "again" / name / "journal.jsonl").read_bytes() == journal.read_bytes()
 
 
 def test_what_people_said_is_made_again_with_the_rest(studio, tmp_path):
