@@ -30,17 +30,28 @@ class Rule:
         self.slow_regrets = self.infosets.zeros()
 
     def accumulate_average(self, t, realisation):
-        self.average += ((t * (max(t - self.DELAY_2, 0) + self.DELAY_3)) ** self.POWER) ** self.GAMMA * realisation
+        self.average += (
+            (t * (max(t - self.DELAY_2, 0) + self.DELAY_3)) ** self.POWER
+        ) ** self.GAMMA * realisation
         self.average = torch.clamp(self.average, min=0.0)
 
     def accumulate_regret(self, regret):
-        self.regrets = torch.clamp(self.regrets + torch.where(regret > 0, self.BOOST * regret, regret), min=0.0)
+        self.regrets = torch.clamp(
+            self.regrets + torch.where(regret > 0, self.BOOST * regret, regret), min=0.0
+        )
 
     def next_policy(self, t, regret):
         if t == self.WARM_UP:
             self.slow_regrets = 0 * self.slow_regrets
         self.slow_regrets = self.INERTIA * self.slow_regrets + (1 - self.INERTIA) * self.regrets
-        return self.infosets.normalise(self.regrets + self.LEAD * (1 + self.HORIZON_2 / t) * (self.regrets - (self.slow_regrets + self.SHARE * regret)) + torch.where(regret > 0, self.BOOST_2 * regret, regret) + 1 / (t / (t + self.HORIZON) + self.ASYMMETRY) * regret)
+        return self.infosets.normalise(
+            self.regrets
+            + self.LEAD
+            * (1 + self.HORIZON_2 / t)
+            * (self.regrets - (self.slow_regrets + self.SHARE * regret))
+            + torch.where(regret > 0, self.BOOST_2 * regret, regret)
+            + 1 / (t / (t + self.HORIZON) + self.ASYMMETRY) * regret
+        )
 
     def average_policy(self):
         return self.infosets.normalise(self.average)
