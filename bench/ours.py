@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import resource
 import time
+from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from bench.measure import quietest, sustained
-from problems.games.layout import arrange
+from problems.games.layout import Game, arrange
 from problems.games.tables import from_bytes
 from problems.inprocess import InProcess
 from problems.regret import PROBLEM, referee
 from problems.regret.batch import widened
+from problems.regret.on_device import OnDevice
 from problems.regret.table import Batch, Table
+from problems.regret.table_on_device import DeviceBatch, DeviceTable
 
 TRAIN = PROBLEM.walls["train"]
 PAPERS = {"checkpoints": list(range(10, 1001, 10)), "alternating": True}
@@ -38,7 +43,16 @@ class Rule:
 
 
 def _table(game: str, source: str) -> Any:
-    return Table(InProcess(PROBLEM.rule, source), arrange(from_bytes(PROBLEM.pack(game)), 1))
+    return Table(InProcess(PROBLEM.rule, source), _game(game))
+
+
+def _game(name: str) -> Game:
+    return arrange(from_bytes(PROBLEM.pack(name)), 1)
+
+
+def _settings(size: int) -> list[dict[str, float]]:
+    """Of two constants of DCFR."""
+    return [{"ALPHA": 1.0 + b / size, "GAMMA": 2.0 + b / size} for b in range(size)]
 
 
 def iteration(game: str, rule: str, iterations: int, seconds: float) -> dict[str, float]:
@@ -118,12 +132,40 @@ def memory(game: str) -> dict[str, float]:
 
 def batched(game: str, size: int) -> dict[str, float]:
     """CPU seconds of an iteration of DCFR alone, and per setting in a batch of settings of two constants."""
-    source = PROBLEM.baselines["dcfr"]
-    constants = [{"ALPHA": 1.0 + b / size, "GAMMA": 2.0 + b / size} for b in range(size)]
+    source, constants = PROBLEM.baselines["dcfr"], _settings(size)
     alone = _table(game, source)
-    wide = Batch(
-        InProcess(PROBLEM.rule, widened(source)), arrange(from_bytes(PROBLEM.pack(game)), 1), constants
-    )
+    wide = Batch(InProcess(PROBLEM.rule, widened(source)), _game(game), constants)
     one = quietest(lambda: alone.play(20, True), 0.1) / 20
     many = quietest(lambda: wide.play(5, True), 0.1) / 5
     return {"alone": one, "per_setting": many / len(constants)}
+
+
+def iteration_on_device(game: str, apart: bool, device: str = "cuda") -> dict[str, float]:
+    """Elapsed seconds of an alternating iteration of DCFR, the sweeps on a device, in one process.
+
+    Args:
+        apart: whether the rule stays on the processor, as behind the wall.
+    """
+    source = PROBLEM.baselines["dcfr"]
+    candidate = InProcess(PROBLEM.rule, source) if apart else OnDevice(source, device)
+    table = DeviceTable(device, candidate, _game(game))
+    return {"seconds": _elapsed(lambda: table.play(100, True)) / 100}
+
+
+def batched_on_device(game: str, size: int, device: str = "cuda") -> dict[str, float]:
+    """Elapsed seconds of an iteration of DCFR per setting, ``size`` settings at once, all on a device."""
+    candidate = OnDevice(widened(PROBLEM.baselines["dcfr"]), device)
+    table = DeviceBatch(device, candidate, _game(game), _settings(size))
+    return {"seconds": _elapsed(lambda: table.play(20, True)) / 20 / size}
+
+
+def _elapsed(work: Callable[[], object], rounds: int = 5) -> float:
+    """Seconds of the quickest of several rounds, each waited for to its end."""
+    spent = []
+    for _ in range(rounds + 1):
+        torch.cuda.synchronize()
+        started = time.monotonic()
+        work()
+        torch.cuda.synchronize()
+        spent.append(time.monotonic() - started)
+    return min(spent[1:])

@@ -2,6 +2,7 @@
 
 import io
 import random
+from contextlib import contextmanager
 
 import pytest
 from loopback import Loopback, call, environment, researcher
@@ -71,18 +72,25 @@ def hostile(dice):
     return answer
 
 
-@pytest.mark.parametrize("parallel", [1, 3])
-def test_a_budget_holds_whatever_goes_wrong(tmp_path, parallel):
-    """What counts is what the server told of replies that arrived; a session begun again asks for nothing."""
-    dice = random.Random(parallel)
-    faults = [dice.choice([None, None, *WIRE]) for _ in range(200)]
-    studio = Studio(tmp_path / "home")
+@contextmanager
+def wild_studio(home, dice, faults):
+    """A studio with the model ``wild``, and the hostile server that it speaks to."""
+    studio = Studio(home)
     with (
         Loopback(hostile(dice), faults) as server,
         environment(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=server.url),
     ):
         studio.models["wild"] = open_model("wild", "proposer", seed=0)
-        studio.models["wild"].first_wait = 0.001
+        studio.models["wild"].first_wait = 0.005
+        yield studio, server
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_a_budget_holds_whatever_goes_wrong(tmp_path, parallel):
+    """What counts is what the server told of replies that arrived; a session begun again asks for nothing."""
+    dice = random.Random(parallel)
+    faults = [dice.choice([None, None, *WIRE]) for _ in range(200)]
+    with wild_studio(tmp_path / "home", dice, faults) as (studio, server):
         name, end = studio.start(experiments=30, parallel=parallel, tokens=2500, **WILD)
         asked = len(server.requests)
         assert (end, studio.resume(name), len(server.requests)) == ("budget", "budget", asked)
@@ -104,13 +112,7 @@ def test_a_session_survives_a_hostile_server(tmp_path, seed):
     dice = random.Random(seed)
     faults = [*dice.sample(WIRE, len(WIRE)), *(dice.choice([None] * 30 + WIRE) for _ in range(40))]
     dice.shuffle(faults)
-    studio = Studio(tmp_path / "home")
-    with (
-        Loopback(hostile(dice), faults) as server,
-        environment(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=server.url),
-    ):
-        studio.models["wild"] = open_model("wild", "proposer", seed=0)
-        studio.models["wild"].first_wait = 0.005
+    with wild_studio(tmp_path / "home", dice, faults) as (studio, server):
         name, end = studio.start(experiments=6, parallel=2, tokens=10**9, **WILD)
         asked = len(server.requests)
         assert end == studio.resume(name) == "done"

@@ -138,3 +138,9 @@ def test_a_bad_policy_ends_the_batch() -> None:
             {**SETTINGS, "seed": 1, "constants": [{"SCALE": 1.0}, {"SCALE": 2.0}]},
         )
     assert caught.value.status == "invalid"
+
+
+def test_constants_that_are_whole_numbers_are_run_at_once_too() -> None:
+    """As numbers of floating point: whole ones have no negative powers."""
+    settings = [{"BETA": -1}, {"BETA": -2}]
+    assert sweep(play, PROBLEM.baselines["dcfr"], ["kuhn2"], SETTINGS, settings) is not None

@@ -47,11 +47,11 @@ class Sweeps:
             [tree.number + tree.sequences.start for tree in trees]
             + [game.sequences + np.arange(game.players)]  # the empty sequences come last and stay there
         )
-        self._players = [_Player(game, tree, number, self.device) for tree in trees]
+        self.players = [Player(game, tree, number, self.device) for tree in trees]
         self._weights = exchange.new_ones(game.entries + 1, batch)
         """Current policies, and a one for what lies above a first move."""
         self._reach = exchange.new_ones(game.sequences + game.players, batch)
-        self._moves = [exchange.new_ones(own.depth, own.count, batch) for own in self._players]
+        self._moves = [exchange.new_ones(own.depth, own.count, batch) for own in self.players]
         """[depth, x, B] probabilities of a sequence's last move, of the move before it, and so on."""
         self._least = exchange.new_zeros(game.entries, batch)
         """The smallest number that an entry was ever given, zero or below; NaN if it ever was that."""
@@ -73,7 +73,7 @@ class Sweeps:
 
     def refused(self, player: int) -> str:
         """What is wrong with the worst that a player ever handed over; empty if all were policies."""
-        own = self._players[player]
+        own = self.players[player]
         least, off = float(self._least[own.entries].min()), float(self._off[own.infosets].max())
         if least >= 0.0 and off <= TOLERANCE:
             return ""
@@ -102,7 +102,7 @@ class Sweeps:
         self._regrets(player)
 
     def _accept(self, player: int) -> None:
-        own = self._players[player]
+        own = self.players[player]
         offered, least, off = (
             self.exchange.policy[own.entries],
             self._least[own.entries],
@@ -116,7 +116,7 @@ class Sweeps:
         torch.prod(self._moves[player], 0, out=self._reach[own.sequences])
 
     def _regrets(self, player: int) -> None:
-        own = self._players[player]
+        own = self.players[player]
         weights, quality = self._moves[player][0], own.payoffs.sum(self._reach)
         for above, level, following in own.levels:
             quality[above] += following.sum(weights[level] * quality[level])
@@ -132,7 +132,7 @@ class Sweeps:
         self.exchange.realisation[own.entries] = realisation
 
     def _opponent_reaches(self, player: int) -> None:
-        own = self._players[player]
+        own = self.players[player]
         self.exchange.opponent_reach[own.infosets] = own.histories.sum(self._reach)
 
 
@@ -202,8 +202,9 @@ class _Products:
         columns: np.ndarray,
         weight: np.ndarray,
         number: np.ndarray,
-        here: _Here,
+        device: torch.device,
     ) -> None:
+        here = partial(_copied, device)
         sizes = np.diff(ends.astype(np.int64))[rows]
         self._deep = 1 << int(math.log2(max(1.0, float(sizes.mean())))) if len(sizes) else 1
         parts = -(-sizes // self._deep)
@@ -213,7 +214,7 @@ class _Products:
         others = number[columns.reshape(len(weight), -1)[entries]]
         self._weight = here(np.where(empty.reshape(-1, self._deep).T.ravel(), 0.0, weight[entries]))[:, None]
         self._columns = [here(others[:, other]) for other in range(others.shape[1])]
-        self._parts = Segments(offsets(parts), here.device)
+        self._parts = Segments(offsets(parts), device)
 
     def sum(self, reach: torch.Tensor) -> torch.Tensor:
         """[X + N, B] -> [rows, B]"""
@@ -223,15 +224,9 @@ class _Products:
         return self._parts.sum(product.view(self._deep, -1, reach.shape[1]).sum(0))
 
 
-class _Here:
-    """Copies an array to the device."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-
-    def __call__(self, array: np.ndarray) -> torch.Tensor:
-        kind = np.float64 if array.dtype.kind == "f" else np.int32
-        return torch.from_numpy(np.ascontiguousarray(array, kind)).to(self.device)
+def _copied(device: torch.device, array: np.ndarray) -> torch.Tensor:
+    kind = np.float64 if array.dtype.kind == "f" else np.int32
+    return torch.from_numpy(np.ascontiguousarray(array, kind)).to(device)
 
 
 class _Tree:
@@ -284,11 +279,11 @@ def _by_depth(above: np.ndarray) -> tuple[np.ndarray, list[slice]]:
     return np.concatenate(order), levels
 
 
-class _Player:
+class Player:
     """A player's part of a game on the device: n infosets, s entries, c cells, x sequences."""
 
     def __init__(self, game: Game, tree: _Tree, number: np.ndarray, device: torch.device) -> None:
-        layout, here = game.layout, _Here(device)
+        layout, here = game.layout, partial(_copied, device)
         self.infosets, self.entries, self.sequences = tree.infosets, tree.entries, tree.sequences
         self.snap = float(layout.snap[tree.player])
         first = layout.first[self.infosets.start : self.infosets.stop + 1]
@@ -306,10 +301,10 @@ class _Player:
         ]
         """From the last to the second: the sequences before it, its own, and which follow on which."""
         rows = tree.order + self.sequences.start
-        self.payoffs = _Products(layout.row, rows, layout.column, layout.payoff, number, here)
+        self.payoffs = _Products(layout.row, rows, layout.column, layout.payoff, number, device)
         rows = np.arange(self.infosets.start, self.infosets.stop)
         self.histories = _Products(
-            layout.history_row, rows, layout.history_column, layout.chance, number, here
+            layout.history_row, rows, layout.history_column, layout.chance, number, device
         )
         self.recalls = len(tree.entry) == self.entries.stop - self.entries.start
         if not self.recalls:

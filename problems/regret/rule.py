@@ -279,7 +279,9 @@ def _with_constants(rule: Any, settings: list[dict[str, float]], device: torch.d
             raise ValueError(f"the rule has no constant {name}")
         values = [setting[name] for setting in settings]
         alike = all(value == values[0] for value in values)
-        constants[name] = values[0] if alike else torch.tensor(values, device=device)[:, None]
+        constants[name] = (
+            values[0] if alike else torch.tensor(values, dtype=torch.float64, device=device)[:, None]
+        )
     return type("Rule", (rule,), constants)
 
 

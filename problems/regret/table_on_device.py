@@ -28,10 +28,6 @@ class DeviceTable(Table):
         self.host = np.empty((game.entries, *shared.shape[1:]))
         """[S, (B)] policies that were fetched from the device."""
         self.given = self.host
-        self.spans = [
-            slice(int(game.layout.first[low]), int(game.layout.first[high]))
-            for low, high in zip(game.layout.start[:-1], game.layout.start[1:], strict=True)
-        ]
 
     def judge(self, iteration: int) -> None:
         for player in range(self.players):
@@ -48,11 +44,11 @@ class DeviceTable(Table):
         if self.wants_opponents:
             self.sweeps.opponent_reaches(player)
         if self.apart:
-            own, there, span = self.shown, self.sweeps.exchange, self.spans[player]
-            own.regret[span], own.realisation[span] = there.regret[span], there.realisation[span]
+            shown, there, own = self.shown, self.sweeps.exchange, self.sweeps.players[player]
+            shown.regret[own.entries] = there.regret[own.entries]
+            shown.realisation[own.entries] = there.realisation[own.entries]
             if self.wants_opponents:
-                low, high = self.game.layout.start[player : player + 2].tolist()
-                own.opponent_reach[low:high] = there.opponent_reach[low:high]
+                shown.opponent_reach[own.infosets] = there.opponent_reach[own.infosets]
             if learnt >= 0:
                 self._must_be_sound(learnt)
 
@@ -69,7 +65,7 @@ class DeviceTable(Table):
 
     def _show(self, player: int) -> None:
         if self.apart:
-            span = self.spans[player]
+            span = self.sweeps.players[player].entries
             self.sweeps.exchange.policy[span] = self.shown.policy[span]
 
     def _must_be_sound(self, player: int) -> None:

@@ -108,16 +108,14 @@ class Vectorised(Environment):
 
     def _try_together(self) -> bool:
         """Whether copies that go on show what they showed before others began anew, all of them at once."""
-        before, ended = self._shown(), np.arange(self.batch) % 2 == 0
+        before, ended = self.seen, np.arange(self.batch) % 2 == 0
         try:
             self._reset_together(ended)
+            self.seen = self._shown()
         except Exception:  # a scenario may keep what it likes where it likes
             self.seen = self._flat(self.world.reset())
             return False
-        after = self._shown()
-        same = all(torch.equal(x[~ended], y[~ended]) for x, y in zip(before, after, strict=True))
-        self.seen = self._flat(self.world.reset())
-        return same
+        return all(torch.equal(x[~ended], y[~ended]) for x, y in zip(before, self.seen, strict=True))
 
     def observe(self) -> list[torch.Tensor]:
         return [torch.cat([x, one], 1) for x, one in zip(self.seen, self.marks, strict=True)]
