@@ -244,6 +244,9 @@ def _regrets(game: Any, state: Any, exchange: Any, player: int) -> None:
             value = policy[low] * one + policy[low + _ONE] * other
             regret[low], regret[low + _ONE] = _snap(one - value, least), _snap(other - value, least)
             realisation[low], realisation[low + _ONE] = reach[sequence], reach[sequence + _ONE]
+        elif high - low == _ONE:
+            value = policy[low] * quality[sequence]
+            regret[low], realisation[low] = _snap(quality[sequence] - value, least), reach[sequence]
         else:
             shift = sequence - low
             value = 0.0

@@ -165,13 +165,16 @@ def _NORMALISE(x: Any, first: Any, count: int, rows: int, out: Any) -> None:
         shift = row * first[count]
         for i in range(count):
             low, high = shift + first[i], shift + first[i + _ONE]
-            if high - low == _TWO:  # most infosets; the loops below take them four times as long
+            if high - low == _TWO:  # most have two or one; the loops below take four times as long
                 one = x[low] if x[low] > 0.0 else 0.0
                 other = x[low + _ONE] if x[low + _ONE] > 0.0 else 0.0
                 total = one + other
                 scale = 1.0 / total if total > 0.0 else 0.0
                 rest = 0.0 if total > 0.0 else 0.5
                 out[low], out[low + _ONE] = one * scale + rest, other * scale + rest
+                continue
+            if high - low == _ONE:
+                out[low] = x[low] * (1.0 / x[low]) if x[low] > 0.0 else 1.0
                 continue
             total = 0.0
             for k in range(low, high):
