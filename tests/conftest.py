@@ -6,6 +6,8 @@ shares, every test process would pin its own to the same core.
 
 import os
 
+pytest_plugins = ["remembering"]
+
 
 def pytest_configure():
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")

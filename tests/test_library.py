@@ -21,9 +21,6 @@ from memory.embedder import Cached, Embedder, Words
 from memory.library import Library
 from memory.mirror import Filter
 
-pytest_plugins = ["remembering"]
-
-
 ROOT = Path(__file__).parent.parent
 
 

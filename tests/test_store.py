@@ -9,8 +9,6 @@ from remembering import AVERAGE, DISCOUNT, MOMENTUM, Sessions, draft, experiment
 from memory.journal import Journal
 from memory.library import Library
 
-pytest_plugins = ["remembering"]
-
 
 def test_a_later_session_recalls_what_an_earlier_one_learnt(sessions: Sessions) -> None:
     first = sessions.start("a", seed=1)
