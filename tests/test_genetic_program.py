@@ -185,6 +185,43 @@ def test_simplification_drops_what_has_no_effect():
     ]
 
 
+ZERO = """class Rule:
+    def __init__(self, infosets):
+        self.infosets = infosets
+        self.regrets = infosets.zeros()
+        self.trend = infosets.zeros()
+
+    def next_policy(self, regret):
+        self.regrets = self.regrets + regret
+        return self.infosets.normalise(BODY)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("self.regrets - (self.trend + 0.5 * regret)", "self.regrets - 0.5 * regret"),
+        ("self.trend - regret", "-regret"),
+        ("torch.where(regret > 0, regret, regret)", "regret"),
+        ("torch.where(regret > 0, 1.0, 1.0)", "torch.where(regret > 0, 1.0, 1.0)"),  # a number has no shape
+        ("self.trend + 1.0", "self.trend + 1.0"),
+        ("torch.maximum(self.trend, regret) + self.trend", "torch.maximum(self.trend, regret) + self.trend"),
+    ],
+)
+def test_simplification_takes_out_what_is_always_zero_or_chosen_either_way(before, after):
+    program = Program(ZERO.replace("BODY", before))
+    simplify(program)
+    assert ast.unparse(program.methods["next_policy"].body[-1]) == f"return self.infosets.normalise({after})"
+    assert ("trend" in program.initial) == ("self.trend" in after)
+
+
+def test_a_state_that_is_changed_in_place_is_not_taken_for_zero():
+    line = "self.trend.add_(regret)\n        return self.infosets.normalise(self.regrets + self.trend)"
+    program = Program(ZERO.replace("return self.infosets.normalise(BODY)", line))
+    simplify(program)
+    assert "self.regrets + self.trend" in ast.unparse(program.tree)
+
+
 def test_baselines_have_nothing_to_simplify():
     for source in PROBLEM.baselines.values():
         program = Program(source)

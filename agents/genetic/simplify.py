@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import ast
+import copy
 import operator
 from collections.abc import Callable
+from functools import cached_property
 
-from agents.genetic.program import Program, number_node, number_of, own_attribute
+from agents.genetic.kinds import ENTRY, GROUP, Kinds
+from agents.genetic.program import (
+    Program,
+    assigned_attributes,
+    number_node,
+    number_of,
+    own_attribute,
+    read_attributes,
+)
 
 ARITHMETIC = {
     ast.Add: operator.add,
@@ -27,7 +37,8 @@ def simplify(program: Program) -> None:
     """Simplify in place until nothing changes. Meaning is kept, apart from rounding in folded constants."""
     for _ in range(ROUNDS):
         before = ast.dump(program.tree)
-        ast.fix_missing_locations(_Folder().visit(program.tree))
+        ast.fix_missing_locations(_Folder(program).visit(program.tree))
+        _drop_zero_states(program)
         for method in program.methods.values():
             _drop_dead_locals(method)
             _drop_after_return(method)
@@ -39,7 +50,18 @@ def simplify(program: Program) -> None:
 
 
 class _Folder(ast.NodeTransformer):
-    """Folds arithmetic on literals and the neutral x*1, x/1, x+0, x**1, -(-x)."""
+    """Folds arithmetic on literals and the neutral x*1, x/1, x+0, x**1, -(-x), where(c, x, x)."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.method = program, ""
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        return Kinds(self.program)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        self.method = node.name
+        return self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
@@ -66,8 +88,13 @@ class _Folder(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """A clamp, absolute value or normalisation of the very same call is the inner call."""
+        """A clamp, absolute value or normalisation of the very same call is the inner call; an array
+        chosen where a condition holds is the array, if it is the other choice too."""
         self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "where" and len(node.args) == 3:
+            one, other = node.args[1:]
+            if ast.dump(one) == ast.dump(other) and self.kinds.of(one, self.method) in (ENTRY, GROUP):
+                return one
         inner = node.args[0] if node.args else None
         if (
             isinstance(inner, ast.Call)
@@ -122,6 +149,39 @@ def _drop_after_return(method: ast.FunctionDef) -> None:
         if isinstance(statement, ast.Return):
             del method.body[place + 1 :]
             return
+
+
+def _drop_zero_states(program: Program) -> None:
+    """States that begin at zero and are never changed go, where they are only added or taken off."""
+    changed = {name for method in program.rules.values() for name in assigned_attributes(method)}
+    for name, begin in program.initial.items():
+        is_zero = isinstance(begin.value, ast.Call) and ast.unparse(begin.value.func).endswith(".zeros")
+        if is_zero and name not in changed:
+            without = copy.deepcopy(program)
+            kinds = Kinds(program)
+            for method in without.rules.values():
+                _WithoutZero(name, kinds, method.name).visit(method)
+            if not any(name in read_attributes(method) for method in without.rules.values()):
+                program.tree, program.rule = without.tree, without.rule
+
+
+class _WithoutZero(ast.NodeTransformer):
+    """Takes an attribute that is zero out of sums and differences of arrays of its shape."""
+
+    def __init__(self, name: str, kinds: Kinds, method: str) -> None:
+        self.name, self.kinds, self.method = name, kinds, method
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        first = own_attribute(node.left) == self.name
+        other = node.right if first else node.left
+        if not (first or own_attribute(node.right) == self.name) or not isinstance(
+            node.op, ast.Add | ast.Sub
+        ):
+            return node
+        if self.kinds.of(other, self.method) != ENTRY:
+            return node
+        return ast.UnaryOp(ast.USub(), other) if first and isinstance(node.op, ast.Sub) else other
 
 
 def _drop_dead_states(program: Program) -> None:
