@@ -70,7 +70,7 @@ class Distillation(Record):
     distilled_score: float
     distilled_size: int
     train: tuple[float | None, float | None]
-    """Scores on the train games, whole and distilled: not used, for a look."""
+    """Scores on the train games, whole and distilled: for a look, unless they were asked for as ``games``."""
     evaluations: int
     complete: bool
     """Whether every mechanism of the distilled program was tried; else the limit ended the work."""

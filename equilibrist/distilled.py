@@ -32,6 +32,6 @@ def render(console: Console, made: Distillation) -> None:
     whole = f"{made.program}: {made.size} syntax nodes, score {made.score:.4f}"
     left = f"distilled, {made.distilled_id}: {made.distilled_size} nodes, {made.distilled_score:.4f}"
     console.print(f"\n{whole}; {left} (tolerance {made.tolerance:.4f}).", soft_wrap=True)
-    console.print(f"On the train games, which decided nothing: {before} and {after}.")
+    console.print(f"On the train games: {before} and {after}.")
     if not made.complete:
         console.print("The limit ended the work: more may go. See --limit.", style="yellow")

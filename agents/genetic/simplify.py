@@ -6,11 +6,11 @@ import ast
 import copy
 import operator
 from collections.abc import Callable
-from functools import cached_property
 
-from agents.genetic.kinds import ENTRY, GROUP, Kinds
+from agents.genetic.kinds import ENTRY, TIME, Kinds
 from agents.genetic.program import (
     Program,
+    arguments,
     assigned_attributes,
     number_node,
     number_of,
@@ -37,7 +37,7 @@ def simplify(program: Program) -> None:
     """Simplify in place until nothing changes. Meaning is kept, apart from rounding in folded constants."""
     for _ in range(ROUNDS):
         before = ast.dump(program.tree)
-        ast.fix_missing_locations(_Folder(program).visit(program.tree))
+        ast.fix_missing_locations(_Folder().visit(program.tree))
         _drop_zero_states(program)
         for method in program.methods.values():
             _drop_dead_locals(method)
@@ -51,17 +51,6 @@ def simplify(program: Program) -> None:
 
 class _Folder(ast.NodeTransformer):
     """Folds arithmetic on literals and the neutral x*1, x/1, x+0, x**1, -(-x), where(c, x, x)."""
-
-    def __init__(self, program: Program) -> None:
-        self.program, self.method = program, ""
-
-    @cached_property
-    def kinds(self) -> Kinds:
-        return Kinds(self.program)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        self.method = node.name
-        return self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
@@ -88,12 +77,12 @@ class _Folder(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """A clamp, absolute value or normalisation of the very same call is the inner call; an array
-        chosen where a condition holds is the array, if it is the other choice too."""
+        """A clamp, absolute value or normalisation of the very same call is the inner call."""
         self.generic_visit(node)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "where" and len(node.args) == 3:
-            one, other = node.args[1:]
-            if ast.dump(one) == ast.dump(other) and self.kinds.of(one, self.method) in (ENTRY, GROUP):
+            condition, one, other = node.args
+            # Whatever the condition reads has to be in the choice, or it would lose its shape.
+            if ast.dump(one) == ast.dump(other) and _names(condition) <= _names(one):
                 return one
         inner = node.args[0] if node.args else None
         if (
@@ -105,6 +94,12 @@ class _Folder(ast.NodeTransformer):
             if ast.dump(outer) == ast.dump(inner):
                 return inner
         return node
+
+
+def _names(node: ast.AST) -> set[str]:
+    """What an expression reads: local names, and attributes of ``self``, but for constants."""
+    found = {own_attribute(n) or (n.id if isinstance(n, ast.Name) else "") for n in ast.walk(node)}
+    return {name for name in found if name and name != "self" and not name.isupper()}
 
 
 def _folded(node: ast.BinOp) -> ast.expr | None:
@@ -171,6 +166,13 @@ class _WithoutZero(ast.NodeTransformer):
     def __init__(self, name: str, kinds: Kinds, method: str) -> None:
         self.name, self.kinds, self.method = name, kinds, method
 
+    def _is_alike(self, node: ast.expr) -> bool:
+        """An array of the same shape: known to be one, or made of an argument and not known to be another."""
+        kind = self.kinds.of(node, self.method)
+        given = set(arguments(self.kinds.program.methods[self.method]))
+        times = {name for (_, name), known in self.kinds.names.items() if known == TIME}
+        return kind == ENTRY or (kind is None and bool(_names(node) & given - times))
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
         first = own_attribute(node.left) == self.name
@@ -179,7 +181,7 @@ class _WithoutZero(ast.NodeTransformer):
             node.op, ast.Add | ast.Sub
         ):
             return node
-        if self.kinds.of(other, self.method) != ENTRY:
+        if not self._is_alike(other):
             return node
         return ast.UnaryOp(ast.USub(), other) if first and isinstance(node.op, ast.Sub) else other
 
