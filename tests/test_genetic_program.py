@@ -217,9 +217,16 @@ def test_simplification_takes_out_what_is_always_zero_or_chosen_either_way(befor
     assert ("trend" in program.initial) == ("self.trend" in after)
 
 
-def test_a_state_that_is_changed_in_place_is_not_taken_for_zero():
-    line = "self.trend.add_(regret)\n        return self.infosets.normalise(self.regrets + self.trend)"
-    program = Program(ZERO.replace("return self.infosets.normalise(BODY)", line))
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("return self.infosets", "self.trend.add_(regret)\n        return self.infosets"),
+        ("self.trend = infosets.zeros()", "self.trend = infosets.zeros()\n        self.regrets = self.trend"),
+        ("self.trend = infosets.zeros()", "self.trend = self.regrets = infosets.zeros()"),
+    ],
+)
+def test_a_state_that_may_be_changed_in_place_is_not_taken_for_zero(before, after):
+    program = Program(ZERO.replace("BODY", "self.regrets + self.trend").replace(before, after))
     simplify(program)
     assert "self.regrets + self.trend" in ast.unparse(program.tree)
 

@@ -148,10 +148,11 @@ def _drop_after_return(method: ast.FunctionDef) -> None:
 
 def _drop_zero_states(program: Program) -> None:
     """States that begin at zero and are never changed go, where they are only added or taken off."""
-    changed = {name for method in program.rules.values() for name in assigned_attributes(method)}
+    touched = {name for method in program.rules.values() for name in assigned_attributes(method)}
+    touched |= read_attributes(program.methods["__init__"]) if program.initial else set()  # under another name
     for name, begin in program.initial.items():
         is_zero = isinstance(begin.value, ast.Call) and ast.unparse(begin.value.func).endswith(".zeros")
-        if is_zero and name not in changed:
+        if is_zero and name not in touched:
             without = copy.deepcopy(program)
             kinds = Kinds(program)
             for method in without.rules.values():
