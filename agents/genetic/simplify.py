@@ -148,8 +148,10 @@ def _drop_after_return(method: ast.FunctionDef) -> None:
 
 def _drop_zero_states(program: Program) -> None:
     """States that begin at zero and are never changed go, where they are only added or taken off."""
-    touched = {name for method in program.rules.values() for name in assigned_attributes(method)}
-    touched |= read_attributes(program.methods["__init__"]) if program.initial else set()  # under another name
+    if not program.initial:
+        return
+    touched = read_attributes(program.methods["__init__"])  # it may be changed under another name
+    touched |= {name for method in program.rules.values() for name in assigned_attributes(method)}
     for name, begin in program.initial.items():
         is_zero = isinstance(begin.value, ast.Call) and ast.unparse(begin.value.func).endswith(".zeros")
         if is_zero and name not in touched:
