@@ -203,8 +203,10 @@ ZERO = """class Rule:
         ("self.regrets - (self.trend + 0.5 * regret)", "self.regrets - 0.5 * regret"),
         ("self.trend - regret", "-regret"),
         ("torch.where(regret > 0, regret, regret)", "regret"),
-        ("torch.where(regret > 0, self.regrets, self.regrets)",)
-        * 2,  # what a condition reads gives its shape
+        (
+            "torch.where(regret > 0, self.regrets, self.regrets)",
+            "torch.where(regret > 0, self.regrets, self.regrets)",  # its condition may give the shape
+        ),
         ("torch.where(regret > 0, 1.0, 1.0)", "torch.where(regret > 0, 1.0, 1.0)"),
         ("self.trend + 1.0", "self.trend + 1.0"),
         ("torch.maximum(self.trend, regret) + self.trend", "torch.maximum(self.trend, regret) + self.trend"),

@@ -171,9 +171,7 @@ def test_innocent_scores_are_bit_equal_amid_hostile_programs(sandbox):
 
 
 def test_a_killed_worker_costs_no_result(sandbox):
-    with ThreadPoolExecutor(
-        2
-    ) as both:  # after which both have started: one killed on its way up is another case
+    with ThreadPoolExecutor(2) as both:  # so that both have started: one killed on its way up is another case
         assert [made.status for made in both.map(sandbox.run, [toy_job(), toy_job()])] == ["ok", "ok"]
     box = ThreadPoolExecutor(1).submit(
         sandbox.run, toy_job(body("import time", "time.sleep(0.5)", "return x + 1"))

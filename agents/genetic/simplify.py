@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import copy
 import operator
 from collections.abc import Callable
 
-from agents.genetic.kinds import ENTRY, TIME, Kinds
+from agents.genetic.kinds import ENTRY, Kinds
 from agents.genetic.program import (
     Program,
     arguments,
@@ -155,8 +154,7 @@ def _drop_zero_states(program: Program) -> None:
     for name, begin in program.initial.items():
         is_zero = isinstance(begin.value, ast.Call) and ast.unparse(begin.value.func).endswith(".zeros")
         if is_zero and name not in touched:
-            without = copy.deepcopy(program)
-            kinds = Kinds(program)
+            without, kinds = program.copy(), Kinds(program)
             for method in without.rules.values():
                 _WithoutZero(name, kinds, method.name).visit(method)
             if not any(name in read_attributes(method) for method in without.rules.values()):
@@ -169,24 +167,23 @@ class _WithoutZero(ast.NodeTransformer):
     def __init__(self, name: str, kinds: Kinds, method: str) -> None:
         self.name, self.kinds, self.method = name, kinds, method
 
-    def _is_alike(self, node: ast.expr) -> bool:
-        """An array of the same shape: known to be one, or made of an argument and not known to be another."""
-        kind = self.kinds.of(node, self.method)
-        given = set(arguments(self.kinds.program.methods[self.method]))
-        times = {name for (_, name), known in self.kinds.names.items() if known == TIME}
-        return kind == ENTRY or (kind is None and bool(_names(node) & given - times))
-
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
         first = own_attribute(node.left) == self.name
-        other = node.right if first else node.left
-        if not (first or own_attribute(node.right) == self.name) or not isinstance(
-            node.op, ast.Add | ast.Sub
+        if not isinstance(node.op, ast.Add | ast.Sub) or not (
+            first or own_attribute(node.right) == self.name
         ):
             return node
+        other = node.right if first else node.left
         if not self._is_alike(other):
             return node
         return ast.UnaryOp(ast.USub(), other) if first and isinstance(node.op, ast.Sub) else other
+
+    def _is_alike(self, node: ast.expr) -> bool:
+        """An array of the same shape: known to be one, or made of an argument and not known to be another."""
+        kind = self.kinds.of(node, self.method)
+        given = {*arguments(self.kinds.program.methods[self.method])} - {self.kinds.time(self.method)}
+        return kind == ENTRY or (kind is None and bool(_names(node) & given))
 
 
 def _drop_dead_states(program: Program) -> None:
